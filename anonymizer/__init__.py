@@ -1,0 +1,1 @@
+"""Dataset in, de-identified Dataset and Receipt out. Knows nothing of CAD."""

@@ -1,0 +1,1 @@
+"""Images in, findings out. No command line, network, database or global state lives here."""

@@ -1,0 +1,1 @@
+"""The cascade that discards benign slices and keeps ranked candidates."""

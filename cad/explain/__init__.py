@@ -1,0 +1,1 @@
+"""Why a candidate was shown: heat maps, calibrated confidence, novelty, statement."""

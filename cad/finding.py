@@ -1,0 +1,128 @@
+"""What the reader is shown: Candidate, Measurement, Evidence, Statement, Finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cad.model import ModelVersion
+from cad.space import Box, Point
+from cad.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A place that might be a lesion.
+
+    `centre_mm` is LPS (x, y, z); `scores` pairs a stage name with its raw score in [0, 1],
+    in the order the stages ran.
+    """
+
+    centre_mm: Point
+    box_mm: Box
+    scores: tuple[tuple[str, float], ...]
+
+    def score(self, stage: str) -> float | None:
+        """The raw score of one stage, or None where that stage did not see the candidate."""
+        return dict(self.scores).get(stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with its unit (UCUM) and how sure it is; `value` None means not measurable.
+
+    `interval` is a 95 % interval in the same unit, `method` how it was obtained,
+    `outcome` "measured" or the code of why it was not.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    method: str
+    interval: tuple[float, float] | None = None
+    outcome: str = "measured"
+    position_mm: Point | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """How well a heat map explains its network.
+
+    `pointing_hit`: the map's peak lies in the mask. `mass_inside`: share of its mass there.
+    `deletion_drop`: fall of the score when the hottest voxels are removed; `random_drop`: the
+    same number of voxels at random. `trustworthy` False means the map must be marked so.
+    """
+
+    pointing_hit: bool
+    mass_inside: float
+    deletion_drop: float
+    random_drop: float
+    trustworthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a reader can check: the slices, the region, the map and its trustworthiness."""
+
+    key_slices: tuple[str, ...]
+    region_mm: Box
+    mask_sha256: str = ""
+    heatmap_sha256: str = ""
+    faithfulness: Faithfulness | None = None
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of a statement and the measurements it rests on (by name)."""
+
+    topic: str
+    text: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The sentence that says why, clause by clause, in one language ("en" or "ja")."""
+
+    lang: str
+    clauses: tuple[Clause, ...]
+
+    @property
+    def text(self) -> str:
+        """The clauses joined as a person would read them."""
+        joiner = "" if self.lang == "ja" else " "
+        return joiner.join(clause.text for clause in self.clauses)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A ranked candidate with calibrated confidence, measurements, evidence and a statement.
+
+    `rank` counts from 1, best first. `confidence` in [0, 1] is calibrated, not a raw score;
+    `diameter_mm` is the longest diameter of the outline.
+    """
+
+    rank: int
+    task: str
+    kind: str
+    candidate: Candidate
+    diameter_mm: float
+    confidence: float
+    measurements: tuple[Measurement, ...]
+    evidence: Evidence
+    statement: Statement
+    model: ModelVersion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exhibit:
+    """The arrays behind one finding, kept out of the report: what the key images are drawn from.
+
+    `image` is a crop of the source in its unit, `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
+    each on a grid of its own in the same LPS frame.
+    """
+
+    rank: int
+    image: Volume
+    mask: Volume | None = None
+    heatmap: Volume | None = None

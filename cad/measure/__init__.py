@@ -1,0 +1,1 @@
+"""Extent, density, shape and vessel diameters in physical units."""

@@ -1,0 +1,178 @@
+"""A task's networks as one safetensors file: specification, weights, calibration and thresholds together.
+
+The file's header holds everything that decides a result, so one sha256 names all of it. No pickle,
+no code from the file runs: a specification is a name from a closed list and plain numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cad.errors import ModelError
+from cad.model import ModelVersion, OperatingPoint
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "shoken-model-1"
+MAX_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """One network: `kind` is "unet" (dense map at input size) or "resnet" (one logit a class)."""
+
+    kind: str
+    dims: int
+    channels_in: int
+    channels_out: int
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHeader:
+    """What the file says of itself. `settings` are the task's numbers (spacing, thresholds, calibration)."""
+
+    task: str
+    version: str
+    data_fingerprint: str
+    code_version: str
+    stages: dict[str, NetworkSpec]
+    settings: dict[str, Any]
+    operating_points: tuple[OperatingPoint, ...] = ()
+
+
+def build(spec: NetworkSpec) -> torch.nn.Module:
+    """A MONAI network with batch normalisation (it folds at inference). Raises ModelError for an unknown kind."""
+    builders = {"unet": _unet, "resnet": _resnet}
+    if spec.kind not in builders:
+        raise ModelError(f"unknown network {spec.kind!r}", subject="kind", accepted=", ".join(builders))
+    return builders[spec.kind](spec)
+
+
+def _unet(spec: NetworkSpec) -> torch.nn.Module:
+    from monai.networks.nets.unet import UNet
+
+    return UNet(
+        spatial_dims=spec.dims,
+        in_channels=spec.channels_in,
+        out_channels=spec.channels_out,
+        channels=spec.widths,
+        strides=(2,) * (len(spec.widths) - 1),
+        num_res_units=1,
+        norm="BATCH",
+    )
+
+
+def _resnet(spec: NetworkSpec) -> torch.nn.Module:
+    from monai.networks.nets.resnet import ResNet
+
+    return ResNet(
+        block="basic",
+        layers=[1] * len(spec.widths),
+        block_inplanes=list(spec.widths),
+        spatial_dims=spec.dims,
+        n_input_channels=spec.channels_in,
+        num_classes=spec.channels_out,
+        conv1_t_size=3,
+        conv1_t_stride=2,
+        no_max_pool=True,
+        shortcut_type="B",
+    )
+
+
+class LoadedModel:
+    """A verified model file with its networks ready to run (evaluation mode)."""
+
+    def __init__(self, header: ModelHeader, version: ModelVersion, networks: Mapping[str, torch.nn.Module]) -> None:
+        self.header = header
+        self.version = version
+        self._networks = dict(networks)
+
+    def stage(self, name: str) -> torch.nn.Module:
+        """The network of one stage. Raises ModelError naming the stages there are."""
+        if name not in self._networks:
+            raise ModelError(f"has no stage {name!r}", subject=self.header.task, accepted=", ".join(self._networks))
+        return self._networks[name]
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The task's numbers as the file's header holds them."""
+        return self.header.settings
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def save(path: Path, header: ModelHeader, networks: Mapping[str, torch.nn.Module]) -> str:
+    """Write networks and header as safetensors; returns the file's sha256. The same input gives the same bytes."""
+    from safetensors.torch import save as to_bytes
+
+    tensors = {f"{stage}.{key}": value.contiguous() for stage in sorted(networks) for key, value in networks[stage].state_dict().items()}
+    document = json.dumps(asdict(header), sort_keys=True)
+    path.write_bytes(to_bytes(tensors, metadata={"format": FORMAT, "shoken": document}))
+    return sha256_of(path)
+
+
+def read_header(path: Path) -> ModelHeader:
+    """The header alone, without building a network. Raises ModelError for a file that is not ours."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError("no such model file", subject=path.name, accepted="a safetensors file written by `shoken train`")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError("larger than 512 MiB", subject=path.name, accepted="a smaller model file")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"not readable as safetensors ({type(error).__name__})", subject=path.name, accepted="safetensors") from None
+    if metadata.get("format") != FORMAT:
+        raise ModelError(f"format is {metadata.get('format')!r}", subject=path.name, accepted=FORMAT)
+    return _header(json.loads(metadata["shoken"]))
+
+
+def load(path: Path, expected_sha256: str, approval: str = "") -> LoadedModel:
+    """Verify the digest, then build every stage in evaluation mode on the CPU.
+
+    Raises ModelError when the file's sha256 is not `expected_sha256`: edited weights never load.
+    """
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    digest = sha256_of(path)
+    if digest != expected_sha256:
+        raise ModelError(
+            f"sha256 is {digest[:12]}..., registered is {expected_sha256[:12]}...: the weights were changed",
+            subject=path.name,
+            accepted="the file exactly as registered",
+        )
+    tensors = load_file(path)
+    networks = {stage: _restored(spec, stage, tensors) for stage, spec in header.stages.items()}
+    version = ModelVersion(
+        header.task, header.version, digest, header.data_fingerprint, header.code_version, header.operating_points, approval
+    )
+    return LoadedModel(header, version, networks)
+
+
+def _restored(spec: NetworkSpec, stage: str, tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    network = build(spec)
+    network.load_state_dict({key.removeprefix(f"{stage}."): value for key, value in tensors.items() if key.startswith(f"{stage}.")})
+    return network.eval()
+
+
+def _header(document: dict[str, Any]) -> ModelHeader:
+    stages = {name: NetworkSpec(**{**spec, "widths": tuple(spec["widths"])}) for name, spec in document["stages"].items()}
+    points = tuple(
+        OperatingPoint(**{**point, "sensitivity_interval": tuple(point["sensitivity_interval"])}) for point in document["operating_points"]
+    )
+    return ModelHeader(**{**document, "stages": stages, "operating_points": points})

@@ -1,0 +1,1 @@
+"""Statistics on marks, masks and confidences, with intervals."""

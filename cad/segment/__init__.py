@@ -1,0 +1,1 @@
+"""Networks and components that outline a structure."""

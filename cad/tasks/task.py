@@ -1,0 +1,81 @@
+"""The contract every task keeps, and how installed tasks are found.
+
+A task is one small module that exposes one object; third parties add theirs with an entry point
+in the group ``cad.tasks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+from cad.errors import Refusal, ShokenError
+from cad.finding import Exhibit, Finding, Measurement
+from cad.model import ModelVersion
+from cad.networks import LoadedModel
+from cad.report import Funnel, Novelty
+from cad.study import Series
+from cad.volume import Volume
+
+ENTRY_POINT_GROUP = "cad.tasks"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Suitability:
+    """Whether a series can serve a task; `preference` orders the ones that can (higher first)."""
+
+    suitable: bool
+    reason: str
+    preference: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskResult:
+    """What one task found in one volume. `findings` best first; one exhibit a finding or measurement."""
+
+    findings: tuple[Finding, ...]
+    funnel: Funnel
+    model: ModelVersion
+    measurements: tuple[Measurement, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+    novelty: Novelty | None = None
+    warnings: tuple[Refusal, ...] = ()
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What a task can say and do.
+
+    Contract: `suits` looks at headers only; `run` never writes, prints or keeps state, and the
+    same volume, model and language give the same result. `progress` is told the stage's name as
+    it begins. Raises ModelError when the model was made for another task.
+    """
+
+    name: str
+    kind: str
+    modality: str
+
+    def suits(self, series: Series) -> Suitability:
+        """Whether this series can serve the task, from its headers."""
+        ...
+
+    def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult:
+        """Look through one volume."""
+        ...
+
+
+def installed_tasks() -> dict[str, Task]:
+    """Every task installed under the entry-point group, by name, sorted."""
+    found = {entry.name: entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)}
+    return dict(sorted(found.items()))
+
+
+def task_named(name: str) -> Task:
+    """One installed task. Raises ShokenError naming the ones there are."""
+    tasks = installed_tasks()
+    if name not in tasks:
+        raise ShokenError(f"no task is called {name!r}", subject="--tasks", accepted=", ".join(tasks) or "none is installed")
+    return tasks[name]

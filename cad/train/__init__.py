@@ -1,0 +1,1 @@
+"""Imbalance-aware training: data sets, sampling, losses and the loop."""

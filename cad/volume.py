@@ -1,0 +1,54 @@
+"""Voxels that cannot be written to, on a Grid, with the instances they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad.errors import GridError
+from cad.space import Grid
+from cad.study import InstanceRef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """Scalar voxels (slices, rows, columns) in `unit` on `grid`.
+
+    `voxels` is read-only; HU for CT (int16 or float32), arbitrary for MR, 0/1 uint8 for a mask.
+    `sources[k]` is the instance behind slice k, or empty for a derived volume.
+    Raises GridError when the voxels do not fit the grid.
+    """
+
+    voxels: NDArray[Any]
+    grid: Grid
+    unit: str = "HU"
+    modality: str = "CT"
+    sources: tuple[InstanceRef, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.voxels.shape != self.grid.shape:
+            raise GridError(f"voxels are {self.voxels.shape}, the grid is {self.grid.shape}", subject="Volume.voxels", accepted="equal shapes")
+        self.voxels.setflags(write=False)
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for name, value in zip(self.__slots__, state, strict=True):
+            object.__setattr__(self, name, value)
+        self.voxels.setflags(write=False)  # pickling between processes forgets the flag
+
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, name) for name in self.__slots__]
+
+    def like(self, voxels: NDArray[Any], unit: str | None = None) -> Volume:
+        """The same place and sources with other voxels."""
+        return Volume(voxels, self.grid, unit or self.unit, self.modality, self.sources)
+
+    def digest(self) -> str:
+        """sha256 over shape, affine and voxel bytes: equal volumes, equal digests."""
+        state = hashlib.sha256(repr((self.grid.shape, str(self.voxels.dtype))).encode())
+        state.update(self.grid.affine.tobytes())
+        state.update(np.ascontiguousarray(self.voxels).tobytes())
+        return state.hexdigest()

@@ -1,0 +1,1 @@
+"""A CaseReport as JSON, HTML and key images."""

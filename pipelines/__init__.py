@@ -1,0 +1,1 @@
+"""Composition and the outside world: commands, engines, registry, review, exchange."""

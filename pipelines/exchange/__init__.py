@@ -1,0 +1,1 @@
+"""Where exports come from and results go to."""

@@ -1,0 +1,78 @@
+"""Protocols for the outside world; `wiring` chooses the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from cad.model import ModelVersion
+from cad.networks import LoadedModel
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+
+
+class ModelStore(Protocol):
+    """Where model versions are found.
+
+    Contract: `load` verifies the digest before any tensor is used and raises cad.errors.ModelError
+    when it differs or the version is unknown; `current` names the version that screening uses.
+    """
+
+    def versions(self, task: str) -> Sequence[ModelVersion]:
+        """All versions of a task, oldest first."""
+        ...
+
+    def current(self, task: str) -> ModelVersion:
+        """The version screening uses. Raises ModelError when there is none."""
+        ...
+
+    def load(self, version: ModelVersion) -> LoadedModel:
+        """The networks of a version, digest verified."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs independent jobs, in any order, one outcome a job.
+
+    Contract: `work` is a module-level function; a job that raises ends as whatever `failed`
+    makes of it, and the others go on.
+    """
+
+    def run(
+        self, work: Callable[[Job], Outcome], jobs: Iterable[Job], failed: Callable[[Job, BaseException], Outcome]
+    ) -> Iterator[Outcome]:
+        """Outcomes as they complete."""
+        ...
+
+
+class ResultStore(Protocol):
+    """The job ledger: which case is done, with what digest.
+
+    Contract: recording the same key twice is harmless; a record survives `kill -9` once the call returned.
+    """
+
+    def done(self, key: str) -> str | None:
+        """The digest recorded for a finished job, or None."""
+        ...
+
+    def record(self, key: str, digest: str, status: str) -> None:
+        """Mark a job finished."""
+        ...
+
+
+class Sink(Protocol):
+    """Where a finished case folder goes. Contract: a case arrives whole or not at all."""
+
+    def put(self, case_folder: Path) -> None:
+        """Deliver one case."""
+        ...
+
+
+class Clock(Protocol):
+    """The only source of time, so that tests can hold it still."""
+
+    def now_utc(self) -> str:
+        """ISO 8601, UTC, seconds."""
+        ...

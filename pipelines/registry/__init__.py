@@ -1,0 +1,1 @@
+"""Model versions: the index people browse and the digests that are enforced."""

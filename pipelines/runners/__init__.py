@@ -1,0 +1,1 @@
+"""How jobs are run; the job ledger is the truth, the engine only runs."""
