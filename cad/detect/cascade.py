@@ -1,0 +1,72 @@
+"""The funnel: triage discards planes, propose marks places, reduce keeps lesions and true look-alikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cad.detect.propose import candidates, lesion_map
+from cad.detect.reduce import reduce_logits, with_reduce_score
+from cad.detect.triage import kept_planes, plane_scores, source_slices_kept
+from cad.finding import Candidate
+from cad.networks import LoadedModel
+from cad.prepare.inputs import InputRule, NetworkInput, patch
+from cad.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Operating point of each stage on its raw score; `reduce` is a logit."""
+
+    triage: float
+    propose: float
+    reduce: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspect:
+    """A candidate with the patch the networks saw and its reduction logit."""
+
+    candidate: Candidate
+    patch: Volume
+    logit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Funnelled:
+    """What came through, best first, and how much was discarded on the way."""
+
+    suspects: tuple[Suspect, ...]
+    slices_in: int
+    slices_kept: int
+    candidates: int
+
+
+def run_cascade(
+    volume: Volume, seen: NetworkInput, rule: InputRule, thresholds: Thresholds, model: LoadedModel, progress: Callable[[str], None]
+) -> Funnelled:
+    """Run the three stages; suspects are those whose logit reaches `thresholds.reduce`, best first."""
+    progress("triage")
+    scores = plane_scores(np.asarray(seen.image.voxels, dtype=np.float32), model.stage("triage"))
+    kept = kept_planes(scores, thresholds.triage)
+    progress("propose")
+    heat = lesion_map(seen, kept, model.stage("propose"))
+    proposed = candidates(heat, seen.image.grid, thresholds.propose)
+    progress("reduce")
+    suspects = suspects_from(volume, proposed, seen, rule, model)
+    passed = sorted((s for s in suspects if s.logit >= thresholds.reduce), key=lambda s: (-s.logit, s.candidate.centre_mm))
+    return Funnelled(tuple(passed), volume.grid.shape[0], source_slices_kept(volume, seen, kept), len(proposed))
+
+
+def suspects_from(
+    volume: Volume, proposed: tuple[Candidate, ...], seen: NetworkInput, rule: InputRule, model: LoadedModel
+) -> tuple[Suspect, ...]:
+    """Every candidate with its close-up and reduction logit, in the order proposed."""
+    patches = [patch(volume, candidate.centre_mm, rule, seen.low, seen.high) for candidate in proposed]
+    found = reduce_logits(patches, model.stage("reduce"))
+    return tuple(
+        Suspect(with_reduce_score(candidate, float(logit)), cut, float(logit))
+        for candidate, cut, logit in zip(proposed, patches, found, strict=True)
+    )

@@ -1,0 +1,23 @@
+"""Reduce: a 3D classifier looks at each candidate closely and tells lesions from look-alikes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from cad.inference import Float32Array, logits
+from cad.finding import Candidate
+from cad.volume import Volume
+
+
+def reduce_logits(patches: Sequence[Volume], network: torch.nn.Module) -> Float32Array:
+    """One logit a patch (see cad.prepare.inputs.patch)."""
+    return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
+
+
+def with_reduce_score(candidate: Candidate, logit: float) -> Candidate:
+    """The candidate with its raw reduction score appended."""
+    return replace(candidate, scores=(*candidate.scores, ("reduce", float(1 / (1 + np.exp(-logit))))))

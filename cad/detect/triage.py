@@ -1,0 +1,50 @@
+"""Triage: a 2.5D network looks at every plane and discards the benign ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+
+from cad.inference import Float32Array, logits
+from cad.prepare.inputs import NetworkInput
+from cad.volume import Volume
+
+CONTEXT_PLANES = 2
+KEEP_AROUND = 3
+
+
+def plane_scores(image: Float32Array, network: torch.nn.Module) -> Float32Array:
+    """Probability that each plane (d, h, w) touches a lesion, before calibration."""
+    scores = logits(network, (plane_with_context(image, k) for k in range(image.shape[0])))
+    return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+
+
+def plane_with_context(image: Float32Array, k: int) -> Float32Array:
+    """Plane k with a neighbour on either side as three channels (3, h, w); the ends repeat."""
+    last = image.shape[0] - 1
+    return image[[max(0, k - CONTEXT_PLANES), k, min(last, k + CONTEXT_PLANES)]]
+
+
+def kept_planes(scores: Float32Array, threshold: float) -> NDArray[np.bool_]:
+    """Planes at or above the threshold and their neighbours, which a lesion may reach into."""
+    kept = scores >= threshold
+    return np.asarray(binary_dilation(kept, iterations=KEEP_AROUND)) if kept.any() else kept
+
+
+def source_slices_kept(volume: Volume, seen: NetworkInput, kept: NDArray[np.bool_]) -> int:
+    """How many source slices pass through a kept plane: what the reader would still have to look at.
+
+    A source slice that is not axial is counted by the planes it crosses.
+    """
+    if not kept.any():
+        return 0
+    height, width = volume.grid.shape[1:]
+    corners = [(0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1)]
+    index = np.array([[(k, j, i) for j, i in corners] for k in range(volume.grid.shape[0])])
+    z = volume.grid.to_mm(index)[..., 2]
+    thickness = volume.grid.spacing_mm[0] / 2
+    planes_z = seen.image.grid.to_mm([(k, 0, 0) for k in np.flatnonzero(kept)])[:, 2]
+    touched = (planes_z >= z.min(axis=1, keepdims=True) - thickness) & (planes_z <= z.max(axis=1, keepdims=True) + thickness)
+    return int(touched.any(axis=1).sum())

@@ -1,0 +1,133 @@
+"""Trains the four networks of a cascade in order; each stage learns from what the one before could not discard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cad.detect.propose import candidates, lesion_map
+from cad.finding import Candidate
+from cad.inference import logits
+from cad.prepare.inputs import label_patch, patch_sized
+from cad.space import Point
+from cad.train.dataset import TrainingCase, load_cases
+from cad.train.loop import Fitted, fit, new_network
+from cad.train.losses import rare_class, rare_voxels
+from cad.train.recipe import Recipe
+from cad.train.sampling import Crops, Cubes, Patches, Planes
+
+MINING_THRESHOLD = 0.1
+MINED_PER_CASE = 20
+CUBE_SLACK = 16
+LEAST_HIT_MM = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """Networks by stage, the loss curve of each, and how many hard negatives each round found."""
+
+    networks: dict[str, torch.nn.Module]
+    losses: dict[str, tuple[float, ...]]
+    mined: dict[str, int]
+
+
+def train_cascade(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str], None]) -> Trained:
+    """Triage, then propose in two rounds, then reduce in two rounds, then segment; see Recipe.budget.steps."""
+    steps = recipe.budget.steps
+    crops = _crops(paths)
+    losses: dict[str, tuple[float, ...]] = {}
+    networks = {stage: new_network(spec, recipe.seed) for stage, spec in recipe.networks.items()}
+    triaged = fit(networks["triage"], Planes(crops), rare_class(), steps["triage"], recipe.seed, _named(progress, "triage"))
+    proposer = fit(networks["propose"], Patches(crops), rare_voxels(), steps["propose"], recipe.seed, _named(progress, "propose"))
+    mined = mine_crops(crops, paths, proposer.network, progress)
+    again = fit(
+        proposer.network, Patches(crops), rare_voxels(), steps["propose_hard"], recipe.seed + 1, _named(progress, "propose, hard"), 1e-3
+    )
+    cubes = _cubes(recipe, paths, again.network, progress)
+    reducer = _reduce(recipe, networks["reduce"], cubes, progress)
+    segmenter = fit(networks["segment"], cubes.masks, rare_voxels(), steps["segment"], recipe.seed, _named(progress, "segment"))
+    losses |= {"triage": triaged.losses, "propose": proposer.losses + again.losses, "reduce": reducer.losses, "segment": segmenter.losses}
+    final = {"triage": triaged.network, "propose": again.network, "reduce": reducer.network, "segment": segmenter.network}
+    return Trained(final, losses, {"propose": mined, "reduce": int((~cubes.positive).sum())})
+
+
+def lesion_at(case: TrainingCase, point_mm: Point) -> int:
+    """The label of the lesion that a mark at this point hits, or 0.
+
+    A hit lies within the lesion's radius of its centre (at least 4 mm), the LUNA16 rule.
+    """
+    for lesion in case.lesions:
+        if np.linalg.norm(np.subtract(point_mm, lesion.centre_mm)) <= max(LEAST_HIT_MM, lesion.diameter_mm / 2):
+            return lesion.label
+    return 0
+
+
+def propose_on(case: TrainingCase, network: torch.nn.Module, threshold: float) -> tuple[Candidate, ...]:
+    """What the proposal network marks on a whole case when triage keeps every plane."""
+    heat = lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
+    return candidates(heat, case.seen.image.grid, threshold)
+
+
+def mine_crops(crops: Crops, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> int:
+    """Note in `crops.hard` where the network sees lesions that are none; returns how many."""
+    for number, case in enumerate(load_cases(paths)):
+        wrong = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD) if not lesion_at(case, c.centre_mm)]
+        index = np.rint(case.seen.image.grid.to_index(np.reshape(wrong[:MINED_PER_CASE], (-1, 3)))).astype(int)
+        crops.hard[number] = [(int(k), int(j), int(i)) for k, j, i in index]
+    found = sum(len(points) for points in crops.hard)
+    progress(f"mined {found} hard negatives for propose")
+    return found
+
+
+def _crops(paths: Sequence[Path]) -> Crops:
+    crops = Crops()
+    for case in load_cases(paths):
+        crops.images.append(np.asarray(case.seen.image.voxels, dtype=np.float16))
+        crops.labels.append(np.asarray(case.labels.voxels))
+        crops.regions.append(np.asarray(case.seen.region.voxels))
+        index = np.rint(case.seen.image.grid.to_index(np.reshape([x.centre_mm for x in case.lesions], (-1, 3)))).astype(int)
+        crops.lesions.append([(int(k), int(j), int(i)) for k, j, i in index])
+        crops.hard.append([])
+    return crops
+
+
+def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> Cubes:
+    """Close-ups of every lesion, of every candidate on one, and of what propose wrongly marks."""
+    images: list[NDArray[np.float16]] = []
+    targets: list[NDArray[np.uint8]] = []
+    positive: list[bool] = []
+    edge = recipe.rule.patch_voxels + CUBE_SLACK
+    for case in load_cases(paths):
+        found = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD)][: 2 * MINED_PER_CASE]
+        for centre in [*(lesion.centre_mm for lesion in case.lesions), *found]:
+            label = lesion_at(case, centre)
+            cut = patch_sized(case.source, centre, edge, recipe.rule, case.seen.low, case.seen.high)
+            mask = label_patch(case.source_labels, centre, edge, recipe.rule).voxels
+            images.append(np.asarray(cut.voxels, dtype=np.float16))
+            targets.append(np.asarray(mask == label if label else np.zeros_like(mask), dtype=np.uint8))
+            positive.append(bool(label))
+    progress(f"cut {sum(positive)} lesion close-ups and {len(positive) - sum(positive)} look-alikes for reduce")
+    return Cubes(images, targets, np.asarray(positive), np.ones(len(images)), recipe.rule.patch_voxels)
+
+
+def _reduce(recipe: Recipe, network: torch.nn.Module, cubes: Cubes, progress: Callable[[str], None]) -> Fitted:
+    """Two rounds; in the second, look-alikes that the first took for lesions are drawn more often."""
+    steps = recipe.budget.steps
+    first = fit(network, cubes.classes, rare_class(), steps["reduce"], recipe.seed, _named(progress, "reduce"))
+    middle = slice(CUBE_SLACK // 2, CUBE_SLACK // 2 + cubes.voxels)
+    scores = logits(first.network, (image[middle, middle, middle].astype(np.float32)[None] for image in cubes.images))
+    share = 1 / (1 + np.exp(-scores))
+    harder = Cubes(cubes.images, cubes.targets, cubes.positive, np.where(cubes.positive, 1.0, 0.1 + share), cubes.voxels)
+    second = fit(
+        first.network, harder.classes, rare_class(), steps["reduce_hard"], recipe.seed + 1, _named(progress, "reduce, hard"), 1e-3
+    )
+    return Fitted(second.network, first.losses + second.losses)
+
+
+def _named(progress: Callable[[str], None], stage: str) -> Callable[[str], None]:
+    return lambda text: progress(f"{stage}: {text}")

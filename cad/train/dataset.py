@@ -1,0 +1,126 @@
+"""Phantoms made once, prepared as in screening, cached on disk, with a digest each and a fingerprint of all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad.errors import Refusal, ShokenError
+from cad.networks import sha256_of
+from cad.prepare.inputs import NetworkInput, network_input
+from cad.prepare.resample import resample_labels
+from cad.simulate.phantom import LesionTruth, Phantom
+from cad.space import Grid
+from cad.train.recipe import Recipe
+from cad.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingCase:
+    """One phantom as the networks see it: the crop, its labels, and the source they came from.
+
+    `labels` holds lesion numbers (or 1 for the aorta) on the crop's grid.
+    """
+
+    seed: int
+    source: Volume
+    source_labels: Volume
+    seen: NetworkInput
+    labels: Volume
+    lesions: tuple[LesionTruth, ...]
+    truth: dict[str, Any]
+
+
+def make_cases(recipe: Recipe, part: str, folder: Path, progress: Callable[[str], None], workers: int = 2) -> tuple[Path, ...]:
+    """Make the phantoms of one part that are not cached yet; returns their files in seed order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = recipe.seeds(part)
+    missing = [seed for seed in seeds if not _file(folder, recipe, seed).is_file()]
+    if missing:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for done, seed in enumerate(pool.map(partial(_make, recipe=recipe, folder=folder), missing), start=1):
+                progress(f"{part}: phantom {seed} ({done} of {len(missing)})")
+    return tuple(_file(folder, recipe, seed) for seed in seeds)
+
+
+def load_case(path: Path) -> TrainingCase:
+    """One cached case."""
+    with np.load(path, allow_pickle=False) as stored:
+        facts = json.loads(str(stored["facts"]))
+        grids = {name: Grid(tuple(facts["grids"][name]["shape"]), np.asarray(facts["grids"][name]["affine"])) for name in facts["grids"]}
+        modality, unit = facts["modality"], facts["unit"]
+        seen = NetworkInput(
+            Volume(stored["image"].astype(np.float32), grids["crop"], "1", modality),
+            Volume(stored["region"], grids["crop"], "1", modality),
+            facts["low"],
+            facts["high"],
+        )
+        return TrainingCase(
+            seed=facts["seed"],
+            source=Volume(stored["source"], grids["source"], unit, modality),
+            source_labels=Volume(stored["source_labels"], grids["source"], "1", modality),
+            seen=seen,
+            labels=Volume(stored["labels"], grids["crop"], "1", modality),
+            lesions=tuple(LesionTruth(**{**lesion, "centre_mm": tuple(lesion["centre_mm"])}) for lesion in facts["lesions"]),
+            truth=facts["truth"],
+        )
+
+
+def load_cases(paths: Sequence[Path]) -> Iterator[TrainingCase]:
+    """Cached cases one after another, so that only one source is in memory at a time."""
+    return (load_case(path) for path in paths)
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """One digest over the digests of all files, in order: the same data, the same fingerprint."""
+    return hashlib.sha256("".join(sha256_of(path) for path in paths).encode()).hexdigest()
+
+
+def _file(folder: Path, recipe: Recipe, seed: int) -> Path:
+    return folder / f"{recipe.task}-{seed}.npz"
+
+
+def _make(seed: int, recipe: Recipe, folder: Path) -> int:
+    phantom = recipe.phantom(seed)
+    seen = network_input(phantom.volume, recipe.rule)
+    if isinstance(seen, Refusal):
+        raise ShokenError(f"the phantom cannot be prepared: {seen.detail}", subject=f"seed {seed}")
+    target = _file(folder, recipe, seed)
+    partial_file = target.with_suffix(".part")
+    with partial_file.open("wb") as stream:
+        np.savez(stream, **_arrays(seed, phantom, seen, recipe))
+    partial_file.rename(target)
+    return seed
+
+
+def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> dict[str, NDArray[Any]]:
+    labelled = phantom.aorta if recipe.task == "aorta_ct" and phantom.aorta is not None else phantom.lesion_labels
+    grids = {"source": phantom.volume.grid, "crop": seen.image.grid}
+    facts = {
+        "seed": seed,
+        "modality": phantom.volume.modality,
+        "unit": phantom.volume.unit,
+        "low": seen.low,
+        "high": seen.high,
+        "grids": {name: {"shape": grid.shape, "affine": grid.affine.tolist()} for name, grid in grids.items()},
+        "lesions": [asdict(lesion) for lesion in phantom.lesions],
+        "truth": {"aorta_max_mm": max(phantom.aorta_diameters_mm, default=0.0)},
+    }
+    return {
+        "source": np.asarray(np.rint(phantom.volume.voxels), dtype=np.int16),
+        "source_labels": np.asarray(labelled.voxels, dtype=np.uint8),
+        "image": np.asarray(seen.image.voxels, dtype=np.float16),
+        "region": np.asarray(seen.region.voxels, dtype=np.uint8),
+        "labels": np.asarray(resample_labels(labelled, seen.image.grid).voxels, dtype=np.uint8),
+        "facts": np.asarray(json.dumps(facts, sort_keys=True)),
+    }

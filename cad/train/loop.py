@@ -1,0 +1,56 @@
+"""The loop: seeded, single precision on CPU, AdamW under a one-cycle schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cad.networks import NetworkSpec, build
+from cad.train.losses import Loss
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+Sampler = Callable[[np.random.Generator], Batch]
+REPORT_EVERY = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A trained network (evaluation mode) and its loss curve."""
+
+    network: torch.nn.Module
+    losses: tuple[float, ...]
+
+
+def new_network(spec: NetworkSpec, seed: int) -> torch.nn.Module:
+    """A network with the starting weights of a seed."""
+    torch.manual_seed(seed)
+    return build(spec)
+
+
+def fit(
+    network: torch.nn.Module, sample: Sampler, loss: Loss, steps: int, seed: int, progress: Callable[[str], None], rate: float = 2e-3
+) -> Fitted:
+    """Train in place for `steps` batches; the same seed gives the same weights on one machine."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=max(2, steps), pct_start=0.15)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).train()
+    losses = []
+    for step in range(steps):
+        inputs, targets = (torch.from_numpy(part).to(device) for part in sample(rng))
+        optimiser.zero_grad(set_to_none=True)
+        value = loss(network(inputs), targets)
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        losses.append(float(value.detach()))
+        if step % REPORT_EVERY == REPORT_EVERY - 1:
+            progress(f"step {step + 1} of {steps}, loss {np.mean(losses[-REPORT_EVERY:]):.4f}")
+    return Fitted(network.cpu().eval(), tuple(losses))

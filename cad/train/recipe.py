@@ -1,0 +1,55 @@
+"""What to train for a task: phantoms, inputs, networks, budget. One value, printed into the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cad.networks import NetworkSpec
+from cad.prepare.inputs import InputRule
+from cad.simulate.phantom import Phantom
+
+TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many phantoms of each part, and optimiser steps of each stage."""
+
+    train: int
+    calibration: int
+    test: int
+    steps: dict[str, int]
+
+    def scaled(self, share: float) -> Budget:
+        """A smaller budget of the same shape, for tests and smoke runs; never below one."""
+
+        def cut(number: int) -> int:
+            return max(1, round(number * share))
+
+        return Budget(cut(self.train), cut(self.calibration), cut(self.test), {stage: cut(n) for stage, n in self.steps.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One task's training. `phantom` makes the study of a seed; it must be a module-level function.
+
+    Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides.
+    """
+
+    task: str
+    version: str
+    phantom: Callable[[int], Phantom]
+    rule: InputRule
+    networks: dict[str, NetworkSpec]
+    budget: Budget
+    seed: int = 7
+
+    def seeds(self, part: str) -> tuple[int, ...]:
+        """The phantom seeds of "train", "calibration" or "test"."""
+        base, count = {
+            "train": (TRAIN_SEEDS, self.budget.train),
+            "calibration": (CALIBRATION_SEEDS, self.budget.calibration),
+            "test": (TEST_SEEDS, self.budget.test),
+        }[part]
+        return tuple(range(base, base + count))
