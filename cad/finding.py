@@ -31,7 +31,8 @@ class Measurement:
     """A number with its unit (UCUM) and how sure it is; `value` None means not measurable.
 
     `interval` is a 95 % interval in the same unit, `method` how it was obtained,
-    `outcome` "measured" or the code of why it was not.
+    `outcome` "measured" or the code of why it was not. A qualitative evaluation (texture, location)
+    carries its code in `label` instead of a value, e.g. "part_solid".
     """
 
     name: str
@@ -41,6 +42,7 @@ class Measurement:
     interval: tuple[float, float] | None = None
     outcome: str = "measured"
     position_mm: Point | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
