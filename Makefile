@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check
 
 # Which Python makes the environment (3.11 or newer; the first that runs).
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -36,6 +36,7 @@ lint: $(VENV)/.ready-dev  ## Style, formatting, types, import layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tools benchmarks .ci
 	@$(BIN)/lint-imports
 
 format: $(VENV)/.ready-dev  ## Mend what the linter can mend
