@@ -120,7 +120,7 @@ class Finding:
 class Exhibit:
     """The arrays behind one finding, kept out of the report: what the key images are drawn from.
 
-    `image` is a crop of the source in its unit, `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
+    `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
     each on a grid of its own in the same LPS frame. `rank` is the finding's within its task; rank 0
     belongs to the task's case-level measurements (the aorta of a normal scan).
     """

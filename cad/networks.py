@@ -59,7 +59,7 @@ def build(spec: NetworkSpec) -> torch.nn.Module:
 def _unet(spec: NetworkSpec) -> torch.nn.Module:
     from monai.networks.nets.unet import UNet
 
-    return UNet(
+    network: torch.nn.Module = UNet(
         spatial_dims=spec.dims,
         in_channels=spec.channels_in,
         out_channels=spec.channels_out,
@@ -68,12 +68,13 @@ def _unet(spec: NetworkSpec) -> torch.nn.Module:
         num_res_units=1,
         norm="BATCH",
     )
+    return network
 
 
 def _resnet(spec: NetworkSpec) -> torch.nn.Module:
     from monai.networks.nets.resnet import ResNet
 
-    return ResNet(
+    network: torch.nn.Module = ResNet(
         block="basic",
         layers=[1] * len(spec.widths),
         block_inplanes=list(spec.widths),
@@ -85,6 +86,7 @@ def _resnet(spec: NetworkSpec) -> torch.nn.Module:
         no_max_pool=True,
         shortcut_type="B",
     )
+    return network
 
 
 class LoadedModel:

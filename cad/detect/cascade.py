@@ -12,7 +12,7 @@ from cad.detect.reduce import reduce_logits, with_reduce_score
 from cad.detect.triage import kept_planes, plane_scores, source_slices_kept
 from cad.finding import Candidate
 from cad.networks import LoadedModel
-from cad.prepare.inputs import InputRule, NetworkInput, patch
+from cad.prepare.inputs import InputRule, NetworkInput, close_up, scaled
 from cad.volume import Volume
 
 
@@ -27,9 +27,10 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspect:
-    """A candidate with the patch the networks saw and its reduction logit."""
+    """A candidate with its close-up (source unit), the same as the networks saw it, and its reduction logit."""
 
     candidate: Candidate
+    close_up: Volume
     patch: Volume
     logit: float
 
@@ -64,9 +65,10 @@ def suspects_from(
     volume: Volume, proposed: tuple[Candidate, ...], seen: NetworkInput, rule: InputRule, model: LoadedModel
 ) -> tuple[Suspect, ...]:
     """Every candidate with its close-up and reduction logit, in the order proposed."""
-    patches = [patch(volume, candidate.centre_mm, rule, seen.low, seen.high) for candidate in proposed]
+    cuts = [close_up(volume, candidate.centre_mm, rule.patch_voxels, rule) for candidate in proposed]
+    patches = [scaled(cut, seen.low, seen.high) for cut in cuts]
     found = reduce_logits(patches, model.stage("reduce"))
     return tuple(
-        Suspect(with_reduce_score(candidate, float(logit)), cut, float(logit))
-        for candidate, cut, logit in zip(proposed, patches, found, strict=True)
+        Suspect(with_reduce_score(candidate, float(logit)), cut, patch, float(logit))
+        for candidate, cut, patch, logit in zip(proposed, cuts, patches, found, strict=True)
     )

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, center_of_mass, find_objects, label
 
-from cad.inference import Float32Array, dense_map
 from cad.finding import Candidate
+from cad.inference import Float32Array, dense_map
 from cad.prepare.inputs import NetworkInput
 from cad.space import Box, Grid
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from cad.inference import Float32Array, logits
 from cad.finding import Candidate
+from cad.inference import Float32Array, logits
 from cad.volume import Volume
 
 
 def reduce_logits(patches: Sequence[Volume], network: torch.nn.Module) -> Float32Array:
-    """One logit a patch (see cad.prepare.inputs.patch)."""
+    """One logit a patch (cubes in [0, 1], see cad.prepare.inputs)."""
     return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
 
 

@@ -45,6 +45,6 @@ def source_slices_kept(volume: Volume, seen: NetworkInput, kept: NDArray[np.bool
     index = np.array([[(k, j, i) for j, i in corners] for k in range(volume.grid.shape[0])])
     z = volume.grid.to_mm(index)[..., 2]
     thickness = volume.grid.spacing_mm[0] / 2
-    planes_z = seen.image.grid.to_mm([(k, 0, 0) for k in np.flatnonzero(kept)])[:, 2]
+    planes_z = seen.image.grid.to_mm([(int(k), 0, 0) for k in np.flatnonzero(kept)])[:, 2]
     touched = (planes_z >= z.min(axis=1, keepdims=True) - thickness) & (planes_z <= z.max(axis=1, keepdims=True) + thickness)
     return int(touched.any(axis=1).sum())

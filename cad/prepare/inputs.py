@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad.errors import Refusal
 from cad.prepare import regions
 from cad.prepare.resample import resample, resample_labels
-from cad.space import FloatArray, Grid
+from cad.space import Grid
 from cad.volume import Volume
 
 REGIONS = {"lungs": regions.lungs, "brain": regions.brain}
@@ -56,27 +58,27 @@ def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
     grid = _canonical_grid(mask, rule)
     image = resample(volume, grid, fill=low)
     return NetworkInput(
-        image=image.like(scale(image.voxels, low, high), unit="1"),
+        image=scaled(image, low, high),
         region=resample_labels(mask, grid),
         low=low,
         high=high,
     )
 
 
-def patch(volume: Volume, centre_mm: Sequence[float], rule: InputRule, low: float, high: float) -> Volume:
-    """A cube around `centre_mm` (LPS) at the rule's patch spacing, float32 in [0, 1], along the body axes."""
-    return patch_sized(volume, centre_mm, rule.patch_voxels, rule, low, high)
-
-
-def patch_sized(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule, low: float, high: float) -> Volume:
-    """Like `patch` with another edge length in voxels: training cuts larger cubes and crops them at random."""
+def close_up(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule) -> Volume:
+    """A cube of `voxels` a side around `centre_mm` (LPS) at the rule's patch spacing, float32 in the source's unit."""
     grid = patch_grid(centre_mm, voxels, rule.patch_spacing_mm)
-    cut = resample(_near(volume, grid), grid, fill=low)
-    return cut.like(scale(cut.voxels, low, high), unit="1")
+    outside = rule.low if rule.low is not None else 0.0
+    return resample(_near(volume, grid), grid, fill=outside)
+
+
+def scaled(image: Volume, low: float, high: float) -> Volume:
+    """The same image as a network sees it: float32 in [0, 1]."""
+    return image.like(scale(image.voxels, low, high), unit="1")
 
 
 def label_patch(labels: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule) -> Volume:
-    """The labels in the cube that `patch_sized` cuts."""
+    """The labels in the cube that `close_up` cuts."""
     grid = patch_grid(centre_mm, voxels, rule.patch_spacing_mm)
     return resample_labels(_near(labels, grid), grid)
 
@@ -87,10 +89,10 @@ def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Gr
     return Grid.axial(shape, (spacing_mm,) * 3).around(centre_mm, shape, spacing_mm)
 
 
-def scale(voxels: FloatArray, low: float, high: float) -> FloatArray:
+def scale(voxels: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
     """Intensities to float32 in [0, 1]."""
-    scaled = (np.asarray(voxels, dtype=np.float32) - low) / (high - low)
-    return np.clip(scaled, 0, 1, out=scaled)
+    fraction = (np.asarray(voxels, dtype=np.float32) - np.float32(low)) / np.float32(high - low)
+    return fraction.clip(0, 1)
 
 
 def _intensity_range(volume: Volume, mask: Volume, rule: InputRule) -> tuple[float, float]:

@@ -62,8 +62,8 @@ class Task(Protocol):
         """Whether this series can serve the task, from its headers."""
         ...
 
-    def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult:
-        """Look through one volume."""
+    def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
+        """Look through one volume; a Refusal where its pixels show something this task must not run on."""
         ...
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from cad.detect.propose import candidates, lesion_map
 from cad.finding import Candidate
 from cad.inference import logits
-from cad.prepare.inputs import label_patch, patch_sized
+from cad.prepare.inputs import close_up, label_patch, scaled
 from cad.space import Point
 from cad.train.dataset import TrainingCase, load_cases
-from cad.train.loop import Fitted, fit, new_network
+from cad.train.loop import Fitted, Schedule, fit, new_network
 from cad.train.losses import rare_class, rare_voxels
 from cad.train.recipe import Recipe
 from cad.train.sampling import Crops, Cubes, Patches, Planes
@@ -25,6 +25,7 @@ MINING_THRESHOLD = 0.1
 MINED_PER_CASE = 20
 CUBE_SLACK = 16
 LEAST_HIT_MM = 4.0
+HARD_RATE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +43,14 @@ def train_cascade(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str
     crops = _crops(paths)
     losses: dict[str, tuple[float, ...]] = {}
     networks = {stage: new_network(spec, recipe.seed) for stage, spec in recipe.networks.items()}
-    triaged = fit(networks["triage"], Planes(crops), rare_class(), steps["triage"], recipe.seed, _named(progress, "triage"))
-    proposer = fit(networks["propose"], Patches(crops), rare_voxels(), steps["propose"], recipe.seed, _named(progress, "propose"))
+    triaged = fit(networks["triage"], Planes(crops), rare_class(), Schedule(steps["triage"], recipe.seed), _named(progress, "triage"))
+    proposer = fit(networks["propose"], Patches(crops), rare_voxels(), Schedule(steps["propose"], recipe.seed), _named(progress, "propose"))
     mined = mine_crops(crops, paths, proposer.network, progress)
-    again = fit(
-        proposer.network, Patches(crops), rare_voxels(), steps["propose_hard"], recipe.seed + 1, _named(progress, "propose, hard"), 1e-3
-    )
+    second = Schedule(steps["propose_hard"], recipe.seed + 1, HARD_RATE)
+    again = fit(proposer.network, Patches(crops), rare_voxels(), second, _named(progress, "propose, hard"))
     cubes = _cubes(recipe, paths, again.network, progress)
     reducer = _reduce(recipe, networks["reduce"], cubes, progress)
-    segmenter = fit(networks["segment"], cubes.masks, rare_voxels(), steps["segment"], recipe.seed, _named(progress, "segment"))
+    segmenter = fit(networks["segment"], cubes.masks, rare_voxels(), Schedule(steps["segment"], recipe.seed), _named(progress, "segment"))
     losses |= {"triage": triaged.losses, "propose": proposer.losses + again.losses, "reduce": reducer.losses, "segment": segmenter.losses}
     final = {"triage": triaged.network, "propose": again.network, "reduce": reducer.network, "segment": segmenter.network}
     return Trained(final, losses, {"propose": mined, "reduce": int((~cubes.positive).sum())})
@@ -106,7 +106,7 @@ def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, prog
         found = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD)][: 2 * MINED_PER_CASE]
         for centre in [*(lesion.centre_mm for lesion in case.lesions), *found]:
             label = lesion_at(case, centre)
-            cut = patch_sized(case.source, centre, edge, recipe.rule, case.seen.low, case.seen.high)
+            cut = scaled(close_up(case.source, centre, edge, recipe.rule), case.seen.low, case.seen.high)
             mask = label_patch(case.source_labels, centre, edge, recipe.rule).voxels
             images.append(np.asarray(cut.voxels, dtype=np.float16))
             targets.append(np.asarray(mask == label if label else np.zeros_like(mask), dtype=np.uint8))
@@ -118,14 +118,12 @@ def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, prog
 def _reduce(recipe: Recipe, network: torch.nn.Module, cubes: Cubes, progress: Callable[[str], None]) -> Fitted:
     """Two rounds; in the second, look-alikes that the first took for lesions are drawn more often."""
     steps = recipe.budget.steps
-    first = fit(network, cubes.classes, rare_class(), steps["reduce"], recipe.seed, _named(progress, "reduce"))
+    first = fit(network, cubes.classes, rare_class(), Schedule(steps["reduce"], recipe.seed), _named(progress, "reduce"))
     middle = slice(CUBE_SLACK // 2, CUBE_SLACK // 2 + cubes.voxels)
     scores = logits(first.network, (image[middle, middle, middle].astype(np.float32)[None] for image in cubes.images))
     share = 1 / (1 + np.exp(-scores))
     harder = Cubes(cubes.images, cubes.targets, cubes.positive, np.where(cubes.positive, 1.0, 0.1 + share), cubes.voxels)
-    second = fit(
-        first.network, harder.classes, rare_class(), steps["reduce_hard"], recipe.seed + 1, _named(progress, "reduce, hard"), 1e-3
-    )
+    second = fit(first.network, harder.classes, rare_class(), steps["reduce_hard"], recipe.seed + 1, _named(progress, "reduce, hard"), 1e-3)
     return Fitted(second.network, first.losses + second.losses)
 
 

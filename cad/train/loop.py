@@ -25,20 +25,28 @@ class Fitted:
     losses: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Optimiser steps, the seed of weights-independent randomness, and the peak learning rate."""
+
+    steps: int
+    seed: int
+    rate: float = 2e-3
+
+
 def new_network(spec: NetworkSpec, seed: int) -> torch.nn.Module:
     """A network with the starting weights of a seed."""
     torch.manual_seed(seed)
     return build(spec)
 
 
-def fit(
-    network: torch.nn.Module, sample: Sampler, loss: Loss, steps: int, seed: int, progress: Callable[[str], None], rate: float = 2e-3
-) -> Fitted:
-    """Train in place for `steps` batches; the same seed gives the same weights on one machine."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=max(2, steps), pct_start=0.15)
+def fit(network: torch.nn.Module, sample: Sampler, loss: Loss, schedule: Schedule, progress: Callable[[str], None]) -> Fitted:
+    """Train in place; the same schedule and data give the same weights on one machine."""
+    torch.manual_seed(schedule.seed)
+    rng = np.random.default_rng(schedule.seed)
+    steps = schedule.steps
+    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=1e-4)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=schedule.rate, total_steps=max(2, steps), pct_start=0.15)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).train()
     losses = []
@@ -49,7 +57,7 @@ def fit(
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
-        schedule.step()
+        rates.step()
         losses.append(float(value.detach()))
         if step % REPORT_EVERY == REPORT_EVERY - 1:
             progress(f"step {step + 1} of {steps}, loss {np.mean(losses[-REPORT_EVERY:]):.4f}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from cad.train.cascade import Trained
 from cad.train.dataset import load_cases
-from cad.train.loop import fit, new_network
+from cad.train.loop import Schedule, fit, new_network
 from cad.train.losses import rare_voxels
 from cad.train.recipe import Recipe
 from cad.train.sampling import Crops, Patches
@@ -22,7 +22,8 @@ def train_structure(recipe: Recipe, paths: Sequence[Path], progress: Callable[[s
     """One stage, "segment", on patches half of which lie on the structure."""
     network = new_network(recipe.networks["segment"], recipe.seed)
     sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2)
-    fitted = fit(network, sampler, rare_voxels(), recipe.budget.steps["segment"], recipe.seed, lambda text: progress(f"segment: {text}"))
+    schedule = Schedule(recipe.budget.steps["segment"], recipe.seed)
+    fitted = fit(network, sampler, rare_voxels(), schedule, lambda text: progress(f"segment: {text}"))
     return Trained({"segment": fitted.network}, {"segment": fitted.losses}, {})
 
 
