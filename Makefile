@@ -30,7 +30,7 @@ demo: $(VENV)/.ready  ## Simulate an export, screen it, say where to look
 	@$(BIN)/shoken demo $(DEMO_OUT)
 
 test: $(VENV)/.ready-dev  ## Run every test
-	@$(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_WORKERS) -rs $(TESTS)
+	@$(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -rs $(TESTS)
 
 lint: $(VENV)/.ready-dev  ## Style, formatting, types, import layers
 	@$(BIN)/ruff check .
