@@ -1,0 +1,188 @@
+"""The pictures that let a reader check a finding: key slice, three planes, heat map, thumbnail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from cad.finding import Exhibit, Finding
+from cad.volume import Volume
+from cad.write import drawing, planes
+from cad.write.drawing import Window
+from cad.write.planes import Plane
+
+KEY_PIXELS = 620
+ZOOM_PIXELS = 206
+THUMBNAIL_PIXELS = 160
+_AIR = {"CT": -1024.0}
+_THREE = ("axial", "coronal", "sagittal")
+
+
+def image_name(finding: Finding, view: str) -> str:
+    """The file name of one picture of a finding: view is key, planes, heat or thumbnail."""
+    return f"finding-{finding.rank:02d}-{view}.png"
+
+
+def finding_images(finding: Finding, exhibit: Exhibit, source: Volume | None = None) -> dict[str, bytes]:
+    """PNG bytes by file name. `source` is the whole volume, for the key slice's context; without it the exhibit's crop serves."""
+    whole = source or exhibit.image
+    pictures = {
+        "key": key_slice(finding, exhibit, whole),
+        "planes": three_planes(finding, exhibit, whole),
+        "thumbnail": thumbnail(finding, exhibit, whole),
+    }
+    if exhibit.heatmap is not None:
+        pictures["heat"] = heat_planes(finding, exhibit, whole)
+    return {image_name(finding, view): drawing.png(picture) for view, picture in sorted(pictures.items())}
+
+
+def paired(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[int, Exhibit]:
+    """The exhibit of each finding, by the finding's rank in the case.
+
+    An exhibit's rank counts within its task; a task's findings keep their order when cases are ranked.
+    """
+    by_place = {(exhibit.task, exhibit.rank): exhibit for exhibit in exhibits}
+    seen: dict[str, int] = {}
+    pairs = {}
+    for finding in sorted(findings, key=lambda f: f.rank):
+        seen[finding.task] = seen.get(finding.task, 0) + 1
+        if (finding.task, seen[finding.task]) in by_place:
+            pairs[finding.rank] = by_place[finding.task, seen[finding.task]]
+    return pairs
+
+
+def windows(volume: Volume, task: str) -> tuple[Window, ...]:
+    """The windows a reader would use, first the main one: lung and mediastinum, mediastinum, or percentiles for MR."""
+    if volume.modality != "CT":
+        return (drawing.percentile_window(volume),)
+    return (drawing.LUNG, drawing.MEDIASTINUM) if "lung" in task else (drawing.MEDIASTINUM,)
+
+
+def key_slice(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+    """The whole acquired slice where the outline is largest, lesion outlined and pointed at."""
+    index = key_index(finding, exhibit, whole)
+    plane = planes.whole_slice(whole.grid, index, KEY_PIXELS)
+    window = windows(whole, finding.task)[0]
+    picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+    _mark(picture, plane, finding, exhibit)
+    row, column = plane.to_pixel(finding.candidate.centre_mm)
+    drawing.pointers(picture, column, row, max(22.0, finding.diameter_mm / plane.pixel_mm / 2 + 12))
+    drawing.side_letters(picture, plane)
+    drawing.scale_bar(picture, plane)
+    drawing.text(picture, (8, 8), f"{plane.name}  {_axis(plane)} {plane.slice_mm:+.1f} mm")
+    drawing.text(picture, (8, 26), f"slice {index + 1} / {whole.grid.shape[0]}")
+    drawing.text(picture, (picture.width - 8, 8), _said(window, whole), anchor="rt")
+    return picture
+
+
+def key_index(finding: Finding, exhibit: Exhibit, whole: Volume) -> int:
+    """The slice of `whole` that crosses most of the outline, or the one nearest to the centre without one."""
+    top = whole.grid.shape[0] - 1
+    if exhibit.mask is None or not exhibit.mask.voxels.any():
+        return int(np.clip(np.rint(whole.grid.to_index(finding.candidate.centre_mm)[0]), 0, top))
+    inside = whole.grid.to_index(exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0)))[:, 0]
+    slices, counts = np.unique(np.clip(np.rint(inside), 0, top), return_counts=True)
+    return int(slices[int(np.argmax(counts))])
+
+
+def three_planes(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+    """Axial, coronal, sagittal through the lesion: plain, outlined, and in the second window where there is one."""
+    shown = windows(whole, finding.task)
+    rows = [
+        _row(finding, exhibit, whole, shown[0], marked=False),
+        _row(finding, exhibit, whole, shown[0], marked=True),
+        *(_row(finding, exhibit, whole, window, marked=False) for window in shown[1:]),
+    ]
+    return drawing.below(rows)
+
+
+def heat_planes(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+    """The heat map over the three planes with its colour bar; a map that failed its checks says so on its face."""
+    window = windows(whole, finding.task)[0]
+    heatmap = exhibit.heatmap
+    if heatmap is None:
+        raise ValueError("an exhibit without a heat map has no heat picture")
+    tiles = []
+    for plane in _zoom_planes(finding):
+        picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+        picture = drawing.heat_over(picture, planes.sample(heatmap, plane, 0.0))
+        _mark(picture, plane, finding, exhibit, drawing.CYAN)
+        drawing.side_letters(picture, plane, size=12)
+        tiles.append(picture)
+    tiles.append(drawing.colour_bar(ZOOM_PIXELS))
+    strip = drawing.beside(tiles)
+    faithfulness = finding.evidence.faithfulness
+    if faithfulness is not None and not faithfulness.trustworthy:
+        _stamp(strip, "HEAT MAP NOT TRUSTWORTHY")
+    return strip
+
+
+def thumbnail(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+    """A small outlined axial view for the worklist."""
+    plane = planes.centred("axial", finding.candidate.centre_mm, _field_mm(finding) * 1.4, THUMBNAIL_PIXELS)
+    picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), windows(whole, finding.task)[0])
+    _mark(picture, plane, finding, exhibit)
+    return picture
+
+
+def _row(finding: Finding, exhibit: Exhibit, whole: Volume, window: Window, *, marked: bool) -> Image.Image:
+    tiles = []
+    for plane in _zoom_planes(finding):
+        picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+        if marked:
+            _mark(picture, plane, finding, exhibit)
+        drawing.side_letters(picture, plane, size=12)
+        drawing.scale_bar(picture, plane, size=11)
+        drawing.text(picture, (5, 5), f"{plane.name[:3].upper()} {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
+        tiles.append(picture)
+    drawing.text(tiles[-1], (ZOOM_PIXELS - 5, 5), window.name if whole.modality == "CT" else "", size=11, anchor="rt")
+    return drawing.beside(tiles)
+
+
+def _zoom_planes(finding: Finding) -> tuple[Plane, ...]:
+    return tuple(planes.centred(name, finding.candidate.centre_mm, _field_mm(finding), ZOOM_PIXELS) for name in _THREE)
+
+
+def _field_mm(finding: Finding) -> float:
+    return max(36.0, 2.6 * finding.diameter_mm)
+
+
+def _mark(picture: Image.Image, plane: Plane, finding: Finding, exhibit: Exhibit, colour: drawing.Colour = drawing.ORANGE) -> None:
+    if exhibit.mask is not None and exhibit.mask.voxels.any():
+        drawing.outline(picture, planes.sample(exhibit.mask, plane, 0.0), colour)
+        return
+    box = finding.candidate.box_mm
+    (r0, c0), (r1, c1) = plane.to_pixel(box.low_mm), plane.to_pixel(box.high_mm)
+    drawing.rectangle(picture, (min(c0, c1), min(r0, r1)), (max(c0, c1), max(r0, r1)), colour)
+
+
+def _stamp(picture: Image.Image, words: str) -> None:
+    tape = Image.new("RGB", (picture.width, 26), drawing.ORANGE)
+    drawing.text(tape, (tape.width / 2, 13), words, size=15, anchor="mm")
+    picture.paste(tape, (0, picture.height // 2 - 13))
+
+
+def _said(window: Window, volume: Volume) -> str:
+    if volume.modality != "CT":
+        return f"window {window.low:.0f} to {window.high:.0f}"
+    return f"{window.name}  C {(window.low + window.high) / 2:.0f}  W {window.high - window.low:.0f} HU"
+
+
+def _axis(plane: Plane) -> str:
+    return {"sagittal": "x", "coronal": "y", "axial": "z"}[plane.name]
+
+
+def _outside(volume: Volume) -> float:
+    return _AIR.get(volume.modality, float(volume.voxels.min()))
+
+
+def case_images(findings: Sequence[Finding], exhibits: Sequence[Exhibit], sources: Mapping[str, Volume]) -> dict[str, bytes]:
+    """All pictures of a case's findings; `sources` are the whole volumes by task, where they are at hand."""
+    ranks = paired(findings, exhibits)
+    images: dict[str, bytes] = {}
+    for finding in findings:
+        if finding.rank in ranks:
+            images |= finding_images(finding, ranks[finding.rank], sources.get(finding.task))
+    return images

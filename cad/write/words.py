@@ -1,0 +1,159 @@
+"""What the pages say, in English and Japanese. A name without a translation is shown as it is, spaces for underscores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cad.errors import ShokenError
+
+LANGUAGES = ("en", "ja")
+
+# key: (English, Japanese)
+_WORDS: dict[str, tuple[str, str]] = {
+    "banner": (
+        "Research software - not a medical device - a reader decides",
+        "研究用ソフトウェア・医療機器ではありません・判断は読影医が行います",
+    ),
+    "case": ("Case", "症例"),
+    "patient": ("Patient (pseudonym)", "患者（仮名）"),
+    "study": ("Study", "検査"),
+    "status": ("Status", "状態"),
+    "screened": ("Screened", "解析済み"),
+    "not_screened": ("NOT SCREENED", "未解析"),
+    "failed": ("FAILED", "失敗"),
+    "not_screened_long": (
+        "This study was not screened. Read it without this software; the reasons are below.",
+        "この検査は解析されていません。通常どおり読影してください。理由は下記のとおりです。",
+    ),
+    "summary": ("Findings, best first", "所見（確信度順）"),
+    "none_shown": (
+        "No candidate passed the operating point. This is not proof that there is none.",
+        "動作点を超えた候補はありません。病変がないことの証明ではありません。",
+    ),
+    "rank": ("Rank", "順位"),
+    "kind": ("Kind", "種類"),
+    "task": ("Task", "タスク"),
+    "place": ("Centre x, y, z (mm, LPS)", "中心 x, y, z（mm, LPS）"),
+    "diameter": ("Diameter", "径"),
+    "confidence": ("Confidence", "確信度"),
+    "confidence_note": ("calibrated chance that this is a real finding", "真の所見である確率（較正済み）"),
+    "model": ("Model", "モデル"),
+    "finding": ("Finding", "所見"),
+    "key_slice": ("Key slice", "キースライス"),
+    "three_planes": ("Three planes: plain, outlined", "三断面：原画像・輪郭"),
+    "three_planes_window": ("Three planes: plain, outlined, second window", "三断面：原画像・輪郭・別ウィンドウ"),
+    "heat_map": ("Heat map: what the network looked at", "ヒートマップ：ネットワークの注目部位"),
+    "no_heat": ("No heat map was made for this finding.", "この所見のヒートマップはありません。"),
+    "no_image": ("No picture is available for this finding.", "この所見の画像はありません。"),
+    "trustworthy": ("passed its checks", "検証に合格"),
+    "untrustworthy": ("NOT TRUSTWORTHY", "信頼できません"),
+    "pointing_hit": ("Peak inside the outline", "最大点が輪郭内"),
+    "mass_inside": ("Heat inside the outline", "輪郭内の熱量"),
+    "deletion_drop": ("Score lost without the hottest voxels", "高熱部除去時のスコア低下"),
+    "random_drop": ("Score lost without random voxels", "無作為除去時のスコア低下"),
+    "yes": ("yes", "はい"),
+    "no": ("no", "いいえ"),
+    "why": ("Why", "根拠"),
+    "measurements": ("Measurements", "計測"),
+    "name": ("Name", "項目"),
+    "value": ("Value", "値"),
+    "interval": ("95 % interval", "95 % 区間"),
+    "method": ("Method", "方法"),
+    "not_measured": ("not measured", "計測不能"),
+    "evidence": ("Evidence", "証拠"),
+    "key_slices": ("Key slices (SOP Instance UID, pseudonymous)", "キースライス（SOP Instance UID・仮名）"),
+    "region": ("Region (mm, LPS)", "領域（mm, LPS）"),
+    "mask_digest": ("Outline sha256", "輪郭 sha256"),
+    "heat_digest": ("Heat map sha256", "ヒートマップ sha256"),
+    "stage_scores": ("Raw scores by stage", "各段階の生スコア"),
+    "case_measurements": ("Measurements of the case", "症例の計測"),
+    "position": ("At x, y, z (mm)", "位置 x, y, z（mm）"),
+    "curve": ("Diameter along the centreline", "中心線に沿った径"),
+    "along": ("mm along the centreline", "中心線上の距離（mm）"),
+    "funnel": ("How the candidates were narrowed down", "候補の絞り込み"),
+    "slices_in": ("slices in", "入力スライス"),
+    "slices_kept": ("slices kept", "残したスライス"),
+    "candidates": ("candidates", "候補"),
+    "candidates_kept": ("kept", "残した候補"),
+    "shown": ("shown", "表示"),
+    "left_out": ("What was not screened, and why", "解析しなかったものと理由"),
+    "nothing_left_out": ("Nothing was refused and no warning was raised.", "除外および警告はありません。"),
+    "refusals": ("Refused", "除外"),
+    "warnings": ("Warnings", "警告"),
+    "choices": ("Series choices", "シリーズの選択"),
+    "item": ("Item", "対象"),
+    "reason": ("Reason", "理由"),
+    "detail": ("Detail", "詳細"),
+    "series": ("Series", "シリーズ"),
+    "used": ("Used", "使用"),
+    "novelty": ("Is this study like the training data?", "学習データとの類似性"),
+    "novelty_score": ("Unlikeness", "非類似度"),
+    "level": ("Level", "判定"),
+    "notes": ("Notes", "備考"),
+    "models": ("Models and operating points", "モデルと動作点"),
+    "version": ("Version", "版"),
+    "weights": ("Weights sha256", "重み sha256"),
+    "data": ("Training data", "学習データ"),
+    "code": ("Code", "コード"),
+    "approval": ("Approval", "承認"),
+    "unapproved": ("not approved", "未承認"),
+    "stage": ("Stage", "段階"),
+    "threshold": ("Threshold", "しきい値"),
+    "sensitivity": ("Sensitivity (95 % interval, n)", "感度（95 % 区間, n）"),
+    "provenance": ("Provenance", "来歴"),
+    "settings": ("Settings sha256", "設定 sha256"),
+    "schema": ("Schema", "スキーマ"),
+    "worklist": ("Worklist", "ワークリスト"),
+    "unscreened_first": ("Not screened - read these without help", "未解析 － 通常どおり読影してください"),
+    "ranked": ("Screened, highest priority first", "解析済み（優先度順）"),
+    "studies": ("Studies", "検査数"),
+    "findings": ("Findings", "所見数"),
+    "priority": ("Priority", "優先度"),
+    "priority_note": ("chance that at least one shown finding is real", "表示所見のうち少なくとも一つが真である確率"),
+    "top_finding": ("Top finding", "最上位の所見"),
+    "series_used": ("Series used / all", "使用 / 全シリーズ"),
+    "files": ("Files", "ファイル数"),
+    "refused_files": ("Files refused", "除外ファイル"),
+    "open": ("open", "開く"),
+    "no_finding": ("no finding shown", "表示所見なし"),
+    "empty_worklist": ("No study was found in the export.", "検査が見つかりませんでした。"),
+    # tasks and kinds
+    "lung_nodule_ct": ("Lung nodules, CT", "肺結節（CT）"),
+    "brain_lesion_mr": ("Brain lesions, MR", "脳病変（MR）"),
+    "aorta_ct": ("Aorta, CT", "大動脈（CT）"),
+    "lung_nodule": ("lung nodule", "肺結節"),
+    "brain_lesion": ("brain lesion", "脳病変"),
+    "dilated_aorta": ("dilated aorta", "大動脈拡張"),
+    "aortic_dilatation": ("aortic dilatation", "大動脈拡張"),
+    # novelty levels
+    "familiar": ("familiar", "類似"),
+    "unusual": ("unusual", "やや異質"),
+    "novel": ("NOVEL", "異質"),
+}
+_UNITS = {"mm3": "mm³", "mm2": "mm²", "cm3": "cm³", "[hnsf'U]": "HU", "1": "", "{score}": "", "{ratio}": ""}
+
+
+def words(lang: str) -> dict[str, str]:
+    """All words of one language. Raises ShokenError for a language there is none of."""
+    if lang not in LANGUAGES:
+        raise ShokenError(f"no pages in {lang!r}", subject="--lang", accepted=", ".join(LANGUAGES))
+    return {key: pair[LANGUAGES.index(lang)] for key, pair in _WORDS.items()}
+
+
+def word(known: Mapping[str, str], name: str) -> str:
+    """The word of a code, or the code itself made readable."""
+    return known.get(name) or name.replace("_", " ")
+
+
+def unit(ucum: str) -> str:
+    """A UCUM unit as people write it."""
+    return _UNITS.get(ucum, ucum)
+
+
+def number(value: float | None) -> str:
+    """Three or so significant digits, no exponent for what is measured in a body: 5.37, 23.4, 123, 4120."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2
+    return f"{value:.{decimals}f}".replace("-", "−")
