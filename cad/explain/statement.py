@@ -1,0 +1,329 @@
+"""The sentence that says why: from measured descriptors only, in radiologists' order, each clause tied to its measurements.
+
+Site, size, texture, margin, attachment, impression, confidence; what could not be measured is said to be so. The
+confidence clause says what would change the conclusion. Hints cite their guideline and are hints, not advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cad.explain.wording import AORTA_PLACES, LOCATIONS, TEXTURES, reason, table
+from cad.finding import Clause, Measurement, Statement
+
+LOW, HIGH = 0.3, 0.7
+SOLID_FOLLOW_UP_MM = 6.0
+SPICULATED_FROM = 0.08
+LOBULATED_FROM = 0.12
+ILL_DEFINED_FROM_MM = 4.0
+DILATED_MM = {"aorta_sinus": 40.0, "aorta_ascending_max": 40.0, "aorta_mid_ascending": 40.0, "aorta_max": 40.0}
+DILATED_DESCENDING_MM = 35.0
+SURGERY_MM = 55.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Measurements by name in one language; a missing one reads as not measured."""
+
+    by_name: Mapping[str, Measurement]
+    lang: str
+
+    def value(self, name: str) -> float | None:
+        found = self.by_name.get(name)
+        return None if found is None else found.value
+
+    def label(self, name: str) -> str:
+        found = self.by_name.get(name)
+        return "" if found is None else found.label
+
+    def why_not(self, name: str) -> str:
+        found = self.by_name.get(name)
+        return reason("missing" if found is None or found.outcome == "measured" else found.outcome, self.lang)
+
+    def say(self, en: str, ja: str) -> str:
+        return ja if self.lang == "ja" else en
+
+
+def nodule_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
+    """The statement of a lung nodule. `confidence` in [0, 1] is calibrated; `novelty` is the level of cad.report.Novelty.
+
+    Reads location, long_axis, short_axis, volume, texture, mean_hu, solid_fraction, spiculation_index, lobulation_index,
+    margin_width, pleural_contact. Raises ShokenError for a language other than "en" and "ja".
+    """
+    facts = _facts(measurements, lang)
+    clauses = (_site(facts, "lung"), _size(facts), _texture(facts), _margin(facts), _attachment(facts), _nodule_impression(facts))
+    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _nodule_doubts(facts))))
+
+
+def lesion_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
+    """The statement of a brain lesion on MR. Reads location, long_axis, short_axis, volume, contrast_ratio, margin_width."""
+    facts = _facts(measurements, lang)
+    clauses = (_site(facts, "brain"), _size(facts), _signal(facts), _margin(facts), _lesion_impression(facts))
+    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _size_doubt(facts))))
+
+
+def aorta_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
+    """The statement of the aorta: the widest place, each landmark, impression, confidence. Reads `aorta_*` measurements in mm."""
+    facts = _facts(measurements, lang)
+    places = table(AORTA_PLACES, lang)
+    named = [name for name in places if name in facts.by_name and name != "aorta_max"]
+    clauses = (_widest(facts), *(_landmark(facts, name, places[name]) for name in named), _aorta_impression(facts))
+    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _aorta_doubts(facts))))
+
+
+def _facts(measurements: Sequence[Measurement], lang: str) -> _Facts:
+    table(LOCATIONS, lang)
+    return _Facts({m.name: m for m in measurements}, lang)
+
+
+def _site(facts: _Facts, organ: str) -> Clause:
+    label = facts.label("location")
+    place = table(LOCATIONS, facts.lang).get(label)
+    what = facts.say("Nodule" if organ == "lung" else "Lesion", "結節" if organ == "lung" else "病変")
+    if place is None:
+        text = facts.say(
+            f"{what}, site not determined ({facts.why_not('location')}).",
+            f"{what}を認めます。部位は{facts.why_not('location')}特定できません。",
+        )
+    else:
+        text = facts.say(f"{what} in the {place}.", f"{place}に{what}を認めます。")
+    return Clause("site", text, ("location",))
+
+
+def _size(facts: _Facts) -> Clause:
+    long, short, volume = (facts.value(name) for name in ("long_axis", "short_axis", "volume"))
+    sources = ("long_axis", "short_axis", "volume")
+    if long is None or short is None:
+        why = facts.why_not("long_axis")
+        return Clause("size", facts.say(f"Its diameter cannot be measured: {why}.", f"径は{why}計測できません。"), sources)
+    text = facts.say(f"It measures {long:.1f} x {short:.1f} mm", f"大きさは{long:.1f}×{short:.1f} mm")
+    if volume is None:
+        why = facts.why_not("volume")
+        return Clause("size", text + facts.say(f"; the volume cannot be measured: {why}.", f"、体積は{why}計測できません。"), sources)
+    return Clause(
+        "size",
+        text + facts.say(f"; volume {volume:.0f} mm3{_range(facts, 'volume')}.", f"、体積{volume:.0f} mm³{_range(facts, 'volume')}です。"),
+        sources,
+    )
+
+
+def _range(facts: _Facts, name: str) -> str:
+    interval = facts.by_name[name].interval
+    if interval is None:
+        return ""
+    low, high = interval
+    digits = 0 if facts.by_name[name].unit == "mm3" else 1
+    return facts.say(f" (95 % interval {low:.{digits}f} to {high:.{digits}f})", f"（95%区間 {low:.{digits}f}〜{high:.{digits}f}）")
+
+
+def _texture(facts: _Facts) -> Clause:
+    word = table(TEXTURES, facts.lang).get(facts.label("texture"))
+    hu, solid = facts.value("mean_hu"), facts.value("solid_fraction")
+    sources = ("texture", "mean_hu", "solid_fraction", "calcified_fraction")
+    if word is None:
+        why = facts.why_not("texture")
+        return Clause("texture", facts.say(f"Its texture cannot be determined: {why}.", f"性状は{why}判定できません。"), sources)
+    text = facts.say(f"It is {word}", f"{word}結節です" if facts.label("texture") == "calcified" else f"性状は{word}です")
+    text += "" if hu is None else facts.say(f", mean {hu:.0f} HU", f"（平均CT値 {hu:.0f} HU")
+    if solid is not None and facts.label("texture") == "part_solid":
+        text += facts.say(f", solid part {solid:.0%}", f"、充実成分 {solid:.0%}" if hu is not None else f"（充実成分 {solid:.0%}")
+    closed = "）" if "（" in text else ""
+    return Clause("texture", text + facts.say(".", f"{closed}。"), sources)
+
+
+def _signal(facts: _Facts) -> Clause:
+    ratio = facts.value("contrast_ratio")
+    if ratio is None:
+        why = facts.why_not("contrast_ratio")
+        return Clause(
+            "texture",
+            facts.say(f"Its signal cannot be compared with its surroundings: {why}.", f"周囲との信号比較は{why}できません。"),
+            ("contrast_ratio",),
+        )
+    side = facts.say("higher" if ratio > 1 else "lower", "高い" if ratio > 1 else "低い")
+    text = facts.say(f"Its signal is {side} than its surroundings (ratio {ratio:.2f}).", f"信号は周囲より{side}です（比 {ratio:.2f}）。")
+    return Clause("texture", text, ("contrast_ratio",))
+
+
+def _margin(facts: _Facts) -> Clause:
+    sources = ("spiculation_index", "lobulation_index", "margin_width")
+    spikes, lobes, width = (facts.value(name) for name in sources)
+    words: list[str] = []
+    if spikes is not None and spikes >= SPICULATED_FROM:
+        words.append(facts.say("spiculated", "スピキュラ様"))
+    if lobes is not None and lobes >= LOBULATED_FROM:
+        words.append(facts.say("lobulated", "分葉状"))
+    if width is not None:
+        blurred = width >= ILL_DEFINED_FROM_MM
+        words.append(facts.say("ill-defined" if blurred else "well-defined", "境界不明瞭" if blurred else "境界明瞭"))
+    if not words:
+        why = facts.why_not("margin_width") if spikes is None else facts.why_not("spiculation_index")
+        return Clause("margin", facts.say(f"Its margin cannot be characterised: {why}.", f"辺縁の性状は{why}評価できません。"), sources)
+    return Clause("margin", facts.say(f"Its margin is {' and '.join(words)}.", f"辺縁は{'、'.join(words)}です。"), sources)
+
+
+def _attachment(facts: _Facts) -> Clause:
+    label, share = facts.label("pleural_contact"), facts.value("pleural_contact")
+    if share is None:
+        why = facts.why_not("pleural_contact")
+        return Clause(
+            "attachment",
+            facts.say(f"Attachment to the pleura cannot be judged: {why}.", f"胸膜との関係は{why}評価できません。"),
+            ("pleural_contact",),
+        )
+    text = facts.say(f"It touches the pleura ({share:.0%} of its rim).", f"胸膜に接しています（辺縁の{share:.0%}）。")
+    if label != "attached":
+        text = facts.say("It does not touch the pleura.", "胸膜との接触は認めません。")
+    return Clause("attachment", text, ("pleural_contact",))
+
+
+def _nodule_impression(facts: _Facts) -> Clause:
+    sources = ("long_axis", "short_axis", "texture")
+    long, short = facts.value("long_axis"), facts.value("short_axis")
+    if facts.label("texture") == "calcified":
+        return Clause("impression", facts.say("Impression: calcified nodule.", "印象：石灰化結節。"), sources)
+    if long is None or short is None:
+        return Clause("impression", facts.say("Impression: nodule of unknown size.", "印象：大きさ不明の結節。"), sources)
+    mean = (long + short) / 2
+    if mean < SOLID_FOLLOW_UP_MM:
+        return Clause(
+            "impression",
+            facts.say(
+                f"Impression: nodule with a mean diameter of {mean:.1f} mm, below the 6 mm from which Fleischner 2017 gives follow-up intervals.",
+                f"印象：平均径{mean:.1f} mmの結節。Fleischner 2017の経過観察の目安6 mm未満です。",
+            ),
+            sources,
+        )
+    return Clause(
+        "impression",
+        facts.say(
+            f"Impression: nodule with a mean diameter of {mean:.1f} mm, at or above the 6 mm from which Fleischner 2017 gives follow-up intervals.",
+            f"印象：平均径{mean:.1f} mmの結節。Fleischner 2017の経過観察の目安6 mm以上です。",
+        ),
+        sources,
+    )
+
+
+def _lesion_impression(facts: _Facts) -> Clause:
+    long = facts.value("long_axis")
+    size = "" if long is None else facts.say(f" of {long:.1f} mm", f"（長径{long:.1f} mm）")
+    return Clause(
+        "impression",
+        facts.say(f"Impression: focal lesion{size}; its nature is not determined.", f"印象：限局性病変{size}。質的診断は行っていません。"),
+        ("long_axis",),
+    )
+
+
+def _nodule_doubts(facts: _Facts) -> list[tuple[str, str]]:
+    """What would change the conclusion, as (words, measurement), nearest first."""
+    doubts = _size_doubt(facts)
+    solid = facts.value("solid_fraction")
+    if facts.label("texture") in ("part_solid", "ground_glass") and solid is not None:
+        doubts.append((facts.say("a growing solid part at follow-up", "経過での充実成分の増大"), "solid_fraction"))
+    if facts.label("pleural_contact") == "attached":
+        doubts.append(
+            (
+                facts.say(
+                    "a pleural plaque or thickening seen at this place in another plane", "他断面で同部が胸膜肥厚・プラークと判断されること"
+                ),
+                "pleural_contact",
+            )
+        )
+    if not doubts:
+        doubts.append(
+            (facts.say("continuity with a vessel in the adjacent slices", "隣接スライスで血管との連続性が確認されること"), "long_axis")
+        )
+    return doubts
+
+
+def _size_doubt(facts: _Facts) -> list[tuple[str, str]]:
+    long, short = facts.value("long_axis"), facts.value("short_axis")
+    if long is None or short is None:
+        return [(facts.say("an outline that can be measured", "計測可能な輪郭が得られること"), "long_axis")]
+    if (long + short) / 2 < SOLID_FOLLOW_UP_MM:
+        return [(facts.say(f"growth beyond {SOLID_FOLLOW_UP_MM:g} mm", f"{SOLID_FOLLOW_UP_MM:g} mmを超える増大"), "long_axis")]
+    return []
+
+
+def _confidence(facts: _Facts, confidence: float, novelty: str, doubts: Sequence[tuple[str, str]]) -> Clause:
+    level = _level(facts.say, confidence)
+    words = facts.say(" or ", "、または").join(text for text, _ in doubts) or facts.say("a clearer image", "より明瞭な画像")
+    text = facts.say(
+        f"Confidence {confidence:.0%} ({level}), because of the findings above; {words} would change this conclusion.",
+        f"確信度{confidence:.0%}（{level}）。上記所見に基づく判断であり、{words}により結論は変わり得ます。",
+    )
+    if novelty != "familiar":
+        text += facts.say(
+            f" The scan is {novelty}: treat the confidence with caution.",
+            "本検査は学習データと異なる特徴を持つため、確信度は慎重に解釈してください。",
+        )
+    return Clause("confidence", text, tuple(name for _, name in doubts))
+
+
+def _level(say: Callable[[str, str], str], confidence: float) -> str:
+    if confidence >= HIGH:
+        return say("high", "高い")
+    return say("moderate", "中等度") if confidence >= LOW else say("low", "低い")
+
+
+def _widest(facts: _Facts) -> Clause:
+    value = facts.value("aorta_max")
+    if value is None:
+        why = facts.why_not("aorta_max")
+        return Clause(
+            "size", facts.say(f"The diameter of the aorta cannot be measured: {why}.", f"大動脈径は{why}計測できません。"), ("aorta_max",)
+        )
+    text = facts.say(
+        f"The aorta measures {value:.1f} mm at its widest{_range(facts, 'aorta_max')}.",
+        f"大動脈の最大径は{value:.1f} mm{_range(facts, 'aorta_max')}です。",
+    )
+    return Clause("size", text, ("aorta_max",))
+
+
+def _landmark(facts: _Facts, name: str, place: str) -> Clause:
+    value = facts.value(name)
+    if value is None:
+        why = facts.why_not(name)
+        text = facts.say(f"Not measurable {place}: {why}.", f"{place}は{why}計測できません。")
+    else:
+        text = facts.say(f"{place[0].upper()}{place[1:]} {value:.1f} mm.", f"{place} {value:.1f} mm。")
+    return Clause("landmark", text, (name,))
+
+
+def _dilated(facts: _Facts) -> list[str]:
+    limits = {**DILATED_MM, "aorta_mid_descending": DILATED_DESCENDING_MM, "aorta_proximal_descending": DILATED_DESCENDING_MM}
+    return [name for name, limit in limits.items() if (facts.value(name) or 0.0) >= limit]
+
+
+def _aorta_impression(facts: _Facts) -> Clause:
+    wide = _dilated(facts)
+    if wide:
+        sources = tuple(wide)
+        text = facts.say(
+            "Impression: dilated aorta (40 mm or more ascending, 35 mm or more descending; thresholds of common practice, hint only).",
+            "印象：大動脈拡張（上行40 mm以上、下行35 mm以上。一般的な目安であり参考値）。",
+        )
+        return Clause("impression", text, sources)
+    if facts.value("aorta_max") is None:
+        return Clause("impression", facts.say("Impression: aorta not assessed.", "印象：大動脈は評価できません。"), ("aorta_max",))
+    return Clause(
+        "impression",
+        facts.say("Impression: no dilatation of the measured aorta.", "印象：計測範囲の大動脈に拡張を認めません。"),
+        ("aorta_max",),
+    )
+
+
+def _aorta_doubts(facts: _Facts) -> list[tuple[str, str]]:
+    value = facts.value("aorta_max")
+    if value is None:
+        return [(facts.say("an outline that can be measured", "計測可能な輪郭が得られること"), "aorta_max")]
+    limit = SURGERY_MM if value >= (DILATED_MM["aorta_max"] + SURGERY_MM) / 2 else DILATED_MM["aorta_max"]
+    return [
+        (
+            facts.say(
+                f"a diameter on the other side of {limit:g} mm after reading the outline", f"輪郭の修正により径が{limit:g} mmをまたぐこと"
+            ),
+            "aorta_max",
+        )
+    ]

@@ -1,0 +1,116 @@
+"""Words of the statements in English and Japanese, one table a language; no sentence is built elsewhere.
+
+Japanese follows the order and wording of radiology reports (部位、大きさ、性状、辺縁、付随所見、診断、確信度).
+"""
+
+from __future__ import annotations
+
+from cad.errors import ShokenError
+
+LANGUAGES = ("en", "ja")
+
+LOCATIONS = {
+    "en": {
+        "right_upper_zone": "upper zone of the right lung",
+        "right_middle_zone": "middle zone of the right lung",
+        "right_lower_zone": "lower zone of the right lung",
+        "left_upper_zone": "upper zone of the left lung",
+        "left_middle_zone": "middle zone of the left lung",
+        "left_lower_zone": "lower zone of the left lung",
+        "left_hemisphere": "left cerebral hemisphere",
+        "right_hemisphere": "right cerebral hemisphere",
+        "midline": "midline of the brain",
+    },
+    "ja": {
+        "right_upper_zone": "右肺上肺野",
+        "right_middle_zone": "右肺中肺野",
+        "right_lower_zone": "右肺下肺野",
+        "left_upper_zone": "左肺上肺野",
+        "left_middle_zone": "左肺中肺野",
+        "left_lower_zone": "左肺下肺野",
+        "left_hemisphere": "左大脳半球",
+        "right_hemisphere": "右大脳半球",
+        "midline": "正中部",
+    },
+}
+
+TEXTURES = {
+    "en": {"solid": "solid", "part_solid": "part-solid", "ground_glass": "pure ground-glass", "calcified": "calcified"},
+    "ja": {"solid": "充実性", "part_solid": "部分充実型", "ground_glass": "すりガラス型", "calcified": "石灰化を伴う"},
+}
+
+AORTA_PLACES = {
+    "en": {
+        "aorta_sinus": "at the sinuses of Valsalva",
+        "aorta_ascending_max": "at the widest point of the ascending aorta",
+        "aorta_mid_ascending": "in the mid-ascending aorta",
+        "aorta_mid_arch": "in the mid-arch",
+        "aorta_proximal_descending": "in the proximal descending aorta",
+        "aorta_mid_descending": "in the mid-descending aorta",
+        "aorta_diaphragm": "at the level of the diaphragm",
+        "aorta_max": "at its widest",
+    },
+    "ja": {
+        "aorta_sinus": "バルサルバ洞",
+        "aorta_ascending_max": "上行大動脈最大部",
+        "aorta_mid_ascending": "上行大動脈中部",
+        "aorta_mid_arch": "弓部中央",
+        "aorta_proximal_descending": "下行大動脈近位部",
+        "aorta_mid_descending": "下行大動脈中部",
+        "aorta_diaphragm": "横隔膜レベル",
+        "aorta_max": "最大径部",
+    },
+}
+
+OUTCOMES = {
+    "en": {
+        "empty_mask": "no outline was found",
+        "cut_by_scan_edge": "it runs out of the scanned volume",
+        "outline_not_found": "the outline is not closed",
+        "too_small": "it is too small for this index",
+        "no_contrast": "it does not stand out from its surroundings",
+        "no_lung_mask": "the lungs were not outlined",
+        "no_brain_mask": "the brain was not outlined",
+        "outside_lung": "it lies outside the outlined lung",
+        "no_density": "its density was not measured",
+        "mask_too_small": "too little of the aorta was outlined",
+        "fragmented": "the outline of the aorta is in pieces",
+        "centreline_not_found": "no centreline was found",
+        "not_in_scan": "this part is not in the scanned volume",
+        "arch_not_in_scan": "the arch is not in the scanned volume",
+        "diaphragm_unknown": "the level of the diaphragm is not known",
+        "cut_off": "the section is cut off by the edge of the scan",
+        "missing": "it was not measured",
+    },
+    "ja": {
+        "empty_mask": "輪郭が得られないため",
+        "cut_by_scan_edge": "撮像範囲外に及ぶため",
+        "outline_not_found": "輪郭が閉じないため",
+        "too_small": "病変が小さいため",
+        "no_contrast": "周囲とのコントラストが乏しいため",
+        "no_lung_mask": "肺の輪郭が得られないため",
+        "no_brain_mask": "脳の輪郭が得られないため",
+        "outside_lung": "肺の輪郭外にあるため",
+        "no_density": "濃度が計測されていないため",
+        "mask_too_small": "大動脈の描出範囲が不足しているため",
+        "fragmented": "大動脈の輪郭が分断されているため",
+        "centreline_not_found": "中心線が得られないため",
+        "not_in_scan": "撮像範囲に含まれないため",
+        "arch_not_in_scan": "弓部が撮像範囲に含まれないため",
+        "diaphragm_unknown": "横隔膜の高さが不明なため",
+        "cut_off": "断面が撮像範囲の端で途切れるため",
+        "missing": "計測されていないため",
+    },
+}
+
+
+def table(tables: dict[str, dict[str, str]], lang: str) -> dict[str, str]:
+    """The table of one language. Raises ShokenError for a language there is none for."""
+    if lang not in tables:
+        raise ShokenError(f"no wording for {lang!r}", subject="lang", accepted=", ".join(LANGUAGES))
+    return tables[lang]
+
+
+def reason(outcome: str, lang: str) -> str:
+    """Why a value is missing, in words; the code itself where there are none."""
+    return table(OUTCOMES, lang).get(outcome, outcome)
