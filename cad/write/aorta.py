@@ -22,14 +22,14 @@ ANGIOGRAPHY = Window("angiography", -150.0, 550.0)  # centre 200, width 700: enh
 _ENHANCED_HU = 160.0
 
 
-def aorta_picture(measurements: Sequence[Measurement], exhibit: Exhibit, source: Volume | None = None) -> Image.Image:
+def aorta_picture(measurements: Sequence[Measurement], exhibit: Exhibit) -> Image.Image:
     """Both views side by side, outlined; the diameter is drawn where the widest positioned measurement lies.
 
     Raises ValueError for an exhibit without a mask: there is nothing to outline.
     """
     if exhibit.mask is None or not exhibit.mask.voxels.any():
         raise ValueError("the aorta's picture needs its mask")
-    whole, widest = source or exhibit.image, widest_of(measurements)
+    whole, widest = exhibit.image, widest_of(measurements)
     inside = exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0))
     views = [_along(exhibit.mask, whole, inside, widest)]
     if widest is not None:
@@ -66,10 +66,19 @@ def _along(mask: Volume, whole: Volume, inside: FloatArray, widest: Measurement 
     through: FloatArray = inside.mean(axis=0) if widest is None else _foot(middle, widest, normal)
     plane = planes.across(normal, through, field, PIXELS)
     picture = _view(mask, whole, plane, "along the vessel")
-    if widest is not None and widest.position_mm is not None:
-        row, column = plane.to_pixel(widest.position_mm)
-        drawing.pointers(picture, column, row, (widest.value or 0.0) / plane.pixel_mm / 2 + 6, drawing.CYAN)
+    if widest is not None:
+        _cut(picture, plane, widest, direction_at(mask, inside, widest.position_mm or (0, 0, 0), widest.value or 0.0))
     return picture
+
+
+def _cut(picture: Image.Image, plane: Plane, widest: Measurement, direction: FloatArray) -> None:
+    """Two ticks outside the wall, in line with the cross-section that the other view shows."""
+    flat = np.array([-(direction @ plane.down), direction @ plane.right])  # at right angles to the vessel, (x, y) in the picture
+    sideways = flat / max(float(np.linalg.norm(flat)), 1e-9)
+    row, column = plane.to_pixel(widest.position_mm or (0, 0, 0))
+    near = (widest.value or 0.0) / plane.pixel_mm / 2 + 5
+    ends = [[np.array([column, row]) + sign * reach * sideways for reach in (near, near + 18)] for sign in (-1, 1)]
+    drawing.strokes(picture, [[(float(x), float(y)) for x, y in line] for line in ends], drawing.CYAN, 2.0)
 
 
 def _foot(middle: FloatArray, widest: Measurement, normal: FloatArray) -> FloatArray:

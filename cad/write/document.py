@@ -60,6 +60,7 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
         "value": measurement.value,
         "unit": measurement.unit,
         "interval": list(measurement.interval) if measurement.interval else None,
+        "label": measurement.label,
         "method": measurement.method,
         "outcome": measurement.outcome,
         "position_mm": list(measurement.position_mm) if measurement.position_mm else None,

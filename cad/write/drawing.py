@@ -94,7 +94,12 @@ def pointers(picture: Image.Image, x: float, y: float, clear: float, colour: Col
 def text(picture: Image.Image, at: tuple[float, float], words: str, *, size: int = 13, anchor: Anchor = "lt") -> None:
     """Latin words with a dark edge, so that they read on any tissue."""
     font = ImageFont.load_default(size)
-    ImageDraw.Draw(picture).text(at, words, font=font, fill=INK, anchor=anchor, stroke_width=2, stroke_fill=CASING)
+    ImageDraw.Draw(picture).text(at, words, font=font, fill=INK, anchor=anchor, stroke_width=1.2, stroke_fill=CASING)
+
+
+def dark_text(picture: Image.Image, middle: tuple[float, float], words: str, *, size: int = 14) -> None:
+    """Black words centred on a light ground."""
+    ImageDraw.Draw(picture).text(middle, words, font=ImageFont.load_default(size), fill=CASING, anchor="mm")
 
 
 def side_letters(picture: Image.Image, plane: Plane, size: int = 15) -> None:

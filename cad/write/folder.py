@@ -5,43 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from cad.errors import ShokenError
-from cad.finding import Exhibit, Finding
-from cad.report import CaseReport
-from cad.volume import Volume
-from cad.write import drawing
-from cad.write.aorta import aorta_picture
 from cad.write.canonical import document_bytes
-from cad.write.document import case_document
-from cad.write.html import case_page, worklist_page
-from cad.write.key_images import case_images, image_name
+from cad.write.html import worklist_page
 from cad.write.manifest import ManifestRow, manifest_bytes
 from cad.write.worklist import WorklistRow, worklist_document
-
-IMAGES = "images"
-
-
-def write_case(
-    folder: Path,
-    report: CaseReport,
-    exhibits: Sequence[Exhibit] = (),
-    sources: Mapping[str, Volume] | None = None,
-    curve: Sequence[tuple[float, float]] = (),
-) -> CaseReport:
-    """Write `case.json`, `report.html` and `images/` of one case, replacing the folder if it is there.
-
-    `sources` are whole volumes by task name, `curve` the aorta's (mm along, diameter in mm). Returns the report
-    as written: each finding's evidence names its pictures. Raises ShokenError, leaving nothing half-written.
-    """
-    images = case_images(report.findings, exhibits, sources or {}) | _case_level(report, exhibits, sources or {})
-    named = replace(report, findings=tuple(_naming(finding, images) for finding in report.findings))
-    files = {f"{IMAGES}/{name}": data for name, data in images.items()}
-    files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
-    write_folder(folder, files)
-    return named
 
 
 def write_worklist(out: Path, rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapping[str, int] | None = None) -> None:
@@ -53,14 +23,6 @@ def write_worklist(out: Path, rows: Sequence[WorklistRow], *, lang: str = "en", 
 def write_manifest(out: Path, rows: Sequence[ManifestRow]) -> None:
     """Write `manifest.jsonl`. Raises ShokenError."""
     write_file(out / "manifest.jsonl", manifest_bytes(rows))
-
-
-def thumbnail_path(report: CaseReport) -> str:
-    """Where the worklist finds the top finding's picture, relative to the output folder; empty without one."""
-    top = min(report.findings, key=lambda finding: finding.rank, default=None)
-    if top is None or image_name(top, "thumbnail") not in {name.removeprefix(f"{IMAGES}/") for name in top.evidence.images}:
-        return ""
-    return f"cases/{report.case}/{IMAGES}/{image_name(top, 'thumbnail')}"
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -133,16 +95,3 @@ def _sync_folder(folder: Path) -> None:
 def _refused(path: Path, error: OSError) -> ShokenError:
     why = error.strerror or type(error).__name__
     return ShokenError(f"could not be written ({why})", subject=path.name, accepted="a writable folder with enough free space")
-
-
-def _naming(finding: Finding, images: Mapping[str, bytes]) -> Finding:
-    prefix = image_name(finding, "")[: -len(".png")]
-    names = tuple(f"{IMAGES}/{name}" for name in sorted(images) if name.startswith(prefix))
-    return replace(finding, evidence=replace(finding.evidence, images=names))
-
-
-def _case_level(report: CaseReport, exhibits: Sequence[Exhibit], sources: Mapping[str, Volume]) -> dict[str, bytes]:
-    shown = [exhibit for exhibit in exhibits if exhibit.rank == 0 and exhibit.mask is not None and exhibit.mask.voxels.any()]
-    return {
-        f"case-{exhibit.task}.png": drawing.png(aorta_picture(report.measurements, exhibit, sources.get(exhibit.task))) for exhibit in shown
-    }

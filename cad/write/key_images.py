@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -25,16 +25,25 @@ def image_name(finding: Finding, view: str) -> str:
     return f"finding-{finding.rank:02d}-{view}.png"
 
 
-def finding_images(finding: Finding, exhibit: Exhibit, source: Volume | None = None) -> dict[str, bytes]:
-    """PNG bytes by file name. `source` is the whole volume, for the key slice's context; without it the exhibit's crop serves."""
-    whole = source or exhibit.image
+def case_images(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
+    """All pictures of a case's findings."""
+    ranks = paired(findings, exhibits)
+    images: dict[str, bytes] = {}
+    for finding in findings:
+        if finding.rank in ranks:
+            images |= finding_images(finding, ranks[finding.rank])
+    return images
+
+
+def finding_images(finding: Finding, exhibit: Exhibit) -> dict[str, bytes]:
+    """PNG bytes by file name; the exhibit's image is the whole source volume, so that the key slice shows its context."""
     pictures = {
-        "key": key_slice(finding, exhibit, whole),
-        "planes": three_planes(finding, exhibit, whole),
-        "thumbnail": thumbnail(finding, exhibit, whole),
+        "key": key_slice(finding, exhibit),
+        "planes": three_planes(finding, exhibit),
+        "thumbnail": thumbnail(finding, exhibit),
     }
     if exhibit.heatmap is not None:
-        pictures["heat"] = heat_planes(finding, exhibit, whole)
+        pictures["heat"] = heat_planes(finding, exhibit)
     return {image_name(finding, view): drawing.png(picture) for view, picture in sorted(pictures.items())}
 
 
@@ -60,53 +69,53 @@ def windows(volume: Volume, task: str) -> tuple[Window, ...]:
     return (drawing.LUNG, drawing.MEDIASTINUM) if "lung" in task else (drawing.MEDIASTINUM,)
 
 
-def key_slice(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+def key_slice(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """The whole acquired slice where the outline is largest, lesion outlined and pointed at."""
-    index = key_index(finding, exhibit, whole)
-    plane = planes.whole_slice(whole.grid, index, KEY_PIXELS)
-    window = windows(whole, finding.task)[0]
-    picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+    index = key_index(finding, exhibit)
+    plane = planes.whole_slice(exhibit.image.grid, index, KEY_PIXELS)
+    window = windows(exhibit.image, finding.task)[0]
+    picture = _greys(exhibit.image, plane, window)
     _mark(picture, plane, finding, exhibit)
     row, column = plane.to_pixel(finding.candidate.centre_mm)
     drawing.pointers(picture, column, row, max(22.0, finding.diameter_mm / plane.pixel_mm / 2 + 12))
     drawing.side_letters(picture, plane)
     drawing.scale_bar(picture, plane)
     drawing.text(picture, (8, 8), f"{plane.name}  {_axis(plane)} {plane.slice_mm:+.1f} mm")
-    drawing.text(picture, (8, 26), f"slice {index + 1} / {whole.grid.shape[0]}")
-    drawing.text(picture, (picture.width - 8, 8), _said(window, whole), anchor="rt")
+    drawing.text(picture, (8, 26), f"slice {index + 1} / {exhibit.image.grid.shape[0]}")
+    drawing.text(picture, (picture.width - 8, 8), _said(window, exhibit.image), anchor="rt")
     return picture
 
 
-def key_index(finding: Finding, exhibit: Exhibit, whole: Volume) -> int:
-    """The slice of `whole` that crosses most of the outline, or the one nearest to the centre without one."""
-    top = whole.grid.shape[0] - 1
+def key_index(finding: Finding, exhibit: Exhibit) -> int:
+    """The slice of the source that crosses most of the outline, or the one nearest to the centre without one."""
+    top = exhibit.image.grid.shape[0] - 1
     if exhibit.mask is None or not exhibit.mask.voxels.any():
-        return int(np.clip(np.rint(whole.grid.to_index(finding.candidate.centre_mm)[0]), 0, top))
-    inside = whole.grid.to_index(exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0)))[:, 0]
+        return int(np.clip(np.rint(exhibit.image.grid.to_index(finding.candidate.centre_mm)[0]), 0, top))
+    inside = exhibit.image.grid.to_index(exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0)))[:, 0]
     slices, counts = np.unique(np.clip(np.rint(inside), 0, top), return_counts=True)
     return int(slices[int(np.argmax(counts))])
 
 
-def three_planes(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+def three_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """Axial, coronal, sagittal through the lesion: plain, outlined, and in the second window where there is one."""
-    shown = windows(whole, finding.task)
+    shown = windows(exhibit.image, finding.task)
     rows = [
-        _row(finding, exhibit, whole, shown[0], marked=False),
-        _row(finding, exhibit, whole, shown[0], marked=True),
-        *(_row(finding, exhibit, whole, window, marked=False) for window in shown[1:]),
+        _row(finding, exhibit, shown[0], marked=False),
+        _row(finding, exhibit, shown[0], marked=True),
+        *(_row(finding, exhibit, window, marked=False) for window in shown[1:]),
     ]
     return drawing.below(rows)
 
 
-def heat_planes(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """The heat map over the three planes with its colour bar; a map that failed its checks says so on its face."""
-    window = windows(whole, finding.task)[0]
+    window = windows(exhibit.image, finding.task)[0]
     heatmap = exhibit.heatmap
     if heatmap is None:
         raise ValueError("an exhibit without a heat map has no heat picture")
     tiles = []
     for plane in _zoom_planes(finding):
-        picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+        picture = _greys(exhibit.image, plane, window)
         picture = drawing.heat_over(picture, planes.sample(heatmap, plane, 0.0))
         _mark(picture, plane, finding, exhibit, drawing.CYAN)
         drawing.side_letters(picture, plane, size=12)
@@ -115,29 +124,29 @@ def heat_planes(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Imag
     strip = drawing.beside(tiles)
     faithfulness = finding.evidence.faithfulness
     if faithfulness is not None and not faithfulness.trustworthy:
-        _stamp(strip, "HEAT MAP NOT TRUSTWORTHY")
+        return drawing.below([_tape(strip.width, "HEAT MAP NOT TRUSTwhole sourceRTHY"), strip], gap=0)
     return strip
 
 
-def thumbnail(finding: Finding, exhibit: Exhibit, whole: Volume) -> Image.Image:
+def thumbnail(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """A small outlined axial view for the worklist."""
     plane = planes.centred("axial", finding.candidate.centre_mm, _field_mm(finding) * 1.4, THUMBNAIL_PIXELS)
-    picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), windows(whole, finding.task)[0])
+    picture = _greys(exhibit.image, plane, windows(exhibit.image, finding.task)[0])
     _mark(picture, plane, finding, exhibit)
     return picture
 
 
-def _row(finding: Finding, exhibit: Exhibit, whole: Volume, window: Window, *, marked: bool) -> Image.Image:
+def _row(finding: Finding, exhibit: Exhibit, window: Window, *, marked: bool) -> Image.Image:
     tiles = []
     for plane in _zoom_planes(finding):
-        picture = drawing.grey_picture(planes.sample(whole, plane, _outside(whole)), window)
+        picture = _greys(exhibit.image, plane, window)
         if marked:
             _mark(picture, plane, finding, exhibit)
         drawing.side_letters(picture, plane, size=12)
         drawing.scale_bar(picture, plane, size=11)
         drawing.text(picture, (5, 5), f"{plane.name[:3].upper()} {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
         tiles.append(picture)
-    drawing.text(tiles[-1], (ZOOM_PIXELS - 5, 5), window.name if whole.modality == "CT" else "", size=11, anchor="rt")
+    drawing.text(tiles[-1], (ZOOM_PIXELS - 5, 5), window.name if exhibit.image.modality == "CT" else "", size=11, anchor="rt")
     return drawing.beside(tiles)
 
 
@@ -158,10 +167,10 @@ def _mark(picture: Image.Image, plane: Plane, finding: Finding, exhibit: Exhibit
     drawing.rectangle(picture, (min(c0, c1), min(r0, r1)), (max(c0, c1), max(r0, r1)), colour)
 
 
-def _stamp(picture: Image.Image, words: str) -> None:
-    tape = Image.new("RGB", (picture.width, 26), drawing.ORANGE)
-    drawing.text(tape, (tape.width / 2, 13), words, size=15, anchor="mm")
-    picture.paste(tape, (0, picture.height // 2 - 13))
+def _tape(width: int, words: str) -> Image.Image:
+    tape = Image.new("RGB", (width, 24), drawing.ORANGE)
+    drawing.dark_text(tape, (width / 2, 12), words)
+    return tape
 
 
 def _said(window: Window, volume: Volume) -> str:
@@ -174,15 +183,9 @@ def _axis(plane: Plane) -> str:
     return {"sagittal": "x", "coronal": "y", "axial": "z"}[plane.name]
 
 
+def _greys(image: Volume, plane: Plane, window: Window) -> Image.Image:
+    return drawing.grey_picture(planes.sample(image, plane, _outside(image)), window)
+
+
 def _outside(volume: Volume) -> float:
     return _AIR.get(volume.modality, float(volume.voxels.min()))
-
-
-def case_images(findings: Sequence[Finding], exhibits: Sequence[Exhibit], sources: Mapping[str, Volume]) -> dict[str, bytes]:
-    """All pictures of a case's findings; `sources` are the whole volumes by task, where they are at hand."""
-    ranks = paired(findings, exhibits)
-    images: dict[str, bytes] = {}
-    for finding in findings:
-        if finding.rank in ranks:
-            images |= finding_images(finding, ranks[finding.rank], sources.get(finding.task))
-    return images

@@ -59,7 +59,7 @@ def ball(centre: tuple[float, float, float], radius: float, *, spacing: float = 
 def heat(centre: tuple[float, float, float], radius: float) -> Volume:
     """A Gaussian heat map around a ball, a little off its centre."""
     grid = chest().grid.around(centre, (int(6 * radius) + 8,) * 3, 1.0)
-    off = grid.to_mm(np.moveaxis(np.indices(grid.shape), 0, -1)) - (np.asarray(centre) + (1.5, 0, 0))
+    off = grid.to_mm(np.moveaxis(np.indices(grid.shape), 0, -1)) - np.asarray(centre) - np.array([1.5, 0, 0])
     return Volume(np.exp(-(np.linalg.norm(off, axis=-1) ** 2) / (2 * radius**2)).astype(np.float32), grid, "1")
 
 
