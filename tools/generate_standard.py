@@ -43,7 +43,6 @@ composite IOD (Y/N), basic profile action, then the ten option columns in the or
 """
 
 # fmt: off
-# ruff: noqa: E501
 from __future__ import annotations
 
 EDITION = "2024b"

@@ -1,0 +1,162 @@
+"""A profile: the basic profile of PS3.15 plus the options that were asked for. It settles what happens to each attribute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from pydicom.datadict import DicomDictionary
+
+from anonymizer import rules
+from anonymizer.actions import Action, is_compound, resolve
+from anonymizer.attribute_types import AttributeType, Family, attribute_type
+from anonymizer.errors import ProfileError
+
+BASIC_CODE = ("113100", "Basic Application Confidentiality Profile")
+
+
+class Option(Enum):
+    """The options of PS3.15: (code in CID 7050, code meaning, column of table E.1-1 or empty)."""
+
+    RETAIN_FULL_DATES = ("113106", "Retain Longitudinal Temporal Information Full Dates Option", "rtnLongFullDatesOpt")
+    RETAIN_MODIFIED_DATES = ("113107", "Retain Longitudinal Temporal Information Modified Dates Option", "rtnLongModifDatesOpt")
+    RETAIN_PATIENT_CHARACTERISTICS = ("113108", "Retain Patient Characteristics Option", "rtnPatCharsOpt")
+    RETAIN_DEVICE_IDENTITY = ("113109", "Retain Device Identity Option", "rtnDevIdOpt")
+    RETAIN_UIDS = ("113110", "Retain UIDs Option", "rtnUIDsOpt")
+    RETAIN_INSTITUTION_IDENTITY = ("113112", "Retain Institution Identity Option", "rtnInstIdOpt")
+    CLEAN_DESCRIPTORS = ("113105", "Clean Descriptors Option", "cleanDescOpt")
+    CLEAN_STRUCTURED_CONTENT = ("113104", "Clean Structured Content Option", "cleanStructContOpt")
+
+    @property
+    def code(self) -> str:
+        """Code value in CID 7050, scheme DCM."""
+        return self.value[0]
+
+    @property
+    def meaning(self) -> str:
+        """Code meaning in CID 7050."""
+        return self.value[1]
+
+    @property
+    def column(self) -> str:
+        """The column of table E.1-1 that the option reads."""
+        return self.value[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens to an attribute and why: `reason` is `profile`, an option's name, or a rule of the unlisted policy."""
+
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The basic profile with a set of options.
+
+    Raises ProfileError for options that contradict each other.
+    """
+
+    name: str
+    options: frozenset[Option] = frozenset()
+
+    def __post_init__(self) -> None:
+        if {Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES} <= self.options:
+            raise ProfileError("full and modified dates contradict each other", subject=self.name, accepted="one of the two, or neither")
+
+    @property
+    def method_codes(self) -> tuple[tuple[str, str], ...]:
+        """(code, meaning) of CID 7050 for (0012,0064), the basic profile first, options by code."""
+        return (BASIC_CODE, *sorted((option.code, option.meaning) for option in self.options))
+
+    @property
+    def temporal_information(self) -> str:
+        """The value of (0028,0303) Longitudinal Temporal Information Modified."""
+        if Option.RETAIN_FULL_DATES in self.options:
+            return "UNMODIFIED"
+        return "MODIFIED" if Option.RETAIN_MODIFIED_DATES in self.options else "REMOVED"
+
+    def decide(self, tag: int, family: Family, depth: int) -> Decision:
+        """What happens to an attribute (tag = group * 65536 + element) of an IOD family at a nesting depth."""
+        return self.plan(family, depth)[tag]
+
+    def plan(self, family: Family, depth: int) -> Plan:
+        """Every decision for an IOD family at a depth, filled as tags are asked for."""
+        return _plan(self, family, min(depth, 1))
+
+
+class Plan(dict[int, "Decision"]):
+    """Decisions by tag; a tag seen for the first time is decided then. Bounded, so that made-up tags cannot fill memory."""
+
+    _LIMIT = 16384
+
+    def __init__(self, profile: Profile, family: Family, depth: int) -> None:
+        super().__init__()
+        self._settled = (profile, family, depth)
+
+    def __missing__(self, tag: int) -> Decision:
+        profile, family, depth = self._settled
+        decision = _decide(profile, tag, family, depth)
+        if len(self) < self._LIMIT:
+            self[tag] = decision
+        return decision
+
+
+@lru_cache(maxsize=64)
+def _plan(profile: Profile, family: Family, depth: int) -> Plan:
+    return Plan(profile, family, depth)
+
+
+def basic_profile(*options: Option) -> Profile:
+    """The basic profile with any options; with none it is the strict profile: dates are removed or replaced by a dummy."""
+    return Profile("+".join(("basic", *sorted(option.name.lower() for option in options))), frozenset(options))
+
+
+def screening_profile() -> Profile:
+    """What screening uses: dates shifted per patient, so that a prior can be compared and growth dated."""
+    return basic_profile(Option.RETAIN_MODIFIED_DATES)
+
+
+def _decide(profile: Profile, tag: int, family: Family, depth: int) -> Decision:
+    rule = rules.rule_for(tag)
+    if rule is None or rules.is_repeating_group(tag):
+        return _unlisted(profile, tag)
+    letters = {option: rule.options[option.column] for option in profile.options if option.column in rule.options}
+    for wanted in ("C", "K"):  # where two options speak, cleaning wins over keeping
+        named = sorted(option.name.lower() for option, letter in letters.items() if letter == wanted)
+        if named:
+            return Decision(Action(wanted), named[0])
+    kind = attribute_type(family, tag, depth) if is_compound(rule.basic) else AttributeType.UNKNOWN
+    return Decision(resolve(rule.basic, kind), "private" if rule.pattern == rules.PRIVATE_PATTERN else "profile")
+
+
+def _unlisted(profile: Profile, tag: int) -> Decision:
+    """The policy of `rules` for an attribute that the table does not list."""
+    vrs = rules.dictionary_vrs(tag)
+    if rules.is_repeating_group(tag):
+        return Decision(Action.REMOVE, "curve_or_overlay")
+    if not tag & 0xFFFF or tag not in DicomDictionary:
+        return Decision(Action.REMOVE, "unknown_attribute")
+    if set(vrs) & rules.BYTE_VRS:
+        return _allowed(tag, rules.KEPT_BYTES, Decision(Action.REMOVE, "unlisted_bytes"))
+    if set(vrs) & (rules.TEXT_VRS - {"CS"}):
+        return _allowed(tag, rules.TECHNICAL_TEXTS, Decision(Action.DUMMY, "unlisted_text"))
+    if set(vrs) & rules.TIME_VRS:
+        return _unlisted_time(profile)
+    if vrs == ("UI",) and Option.RETAIN_UIDS not in profile.options:
+        return Decision(Action.MAP_UID, "unlisted_uid")
+    return Decision(Action.KEEP, "unlisted")
+
+
+def _allowed(tag: int, allowed: frozenset[int], otherwise: Decision) -> Decision:
+    return Decision(Action.KEEP, "technical") if tag in allowed else otherwise
+
+
+def _unlisted_time(profile: Profile) -> Decision:
+    if Option.RETAIN_FULL_DATES in profile.options:
+        return Decision(Action.KEEP, Option.RETAIN_FULL_DATES.name.lower())
+    if Option.RETAIN_MODIFIED_DATES in profile.options:
+        return Decision(Action.CLEAN, Option.RETAIN_MODIFIED_DATES.name.lower())
+    return Decision(Action.DUMMY, "unlisted_time")

@@ -1,0 +1,95 @@
+"""Pseudonyms: the same original under the same key is the same pseudonym, today and next year; without the key no way back.
+
+Everything is HMAC-SHA256 of the original value, one purpose each, so a UID's pseudonym says nothing of a patient's.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+from pydicom.uid import UID_dictionary
+
+from anonymizer.key import ProjectKey
+
+SHIFT_RANGE_DAYS = 3652
+_UUID_VERSION = 8 << 76
+_UUID_VARIANT = 2 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Every mapping of one project key."""
+
+    key: ProjectKey
+
+    def uid(self, original: str) -> str:
+        """A valid UID under 2.25 (44 characters at most); UIDs registered in the standard stay as they are.
+
+        Source: PS3.5 section B.2, a UUID (here version 8, custom) as one decimal integer.
+        """
+        text = original.strip(" \x00")
+        return text if text in UID_dictionary else _uid(self.key, text)
+
+    def patient_id(self, original: str) -> str:
+        """`P` and 16 letters or digits (80 bits): fits LO and, as a name, PN."""
+        return "P" + self._letters("patient", original, 16)
+
+    def accession(self, original: str) -> str:
+        """`A` and 15 letters or digits (75 bits): fits SH."""
+        return "A" + self._letters("accession", original, 15)
+
+    def file_handle(self, relative_path: str) -> str:
+        """`f` and 20 letters or digits (100 bits) for a file of one export; its name cannot be read off it."""
+        return "f" + self._letters("file", relative_path, 20).lower()
+
+    def shift_days(self, patient: str) -> int:
+        """How far a patient's dates move: the same for all their studies, 1 to 3652 days back."""
+        return -1 - int.from_bytes(self.key.digest("shift", patient)[:8]) % SHIFT_RANGE_DAYS
+
+    def _letters(self, purpose: str, original: str, count: int) -> str:
+        return base64.b32encode(self.key.digest(purpose, original.strip(" \x00"))).decode()[:count]
+
+
+@lru_cache(maxsize=65536)
+def _uid(key: ProjectKey, original: str) -> str:
+    number = int.from_bytes(key.digest("uid", original)[:16])
+    number = number & ~(0xF << 76) & ~(0x3 << 62) | _UUID_VERSION | _UUID_VARIANT
+    return f"2.25.{number}"
+
+
+def shifted_date(value: str, days: int) -> str | None:
+    """A DA value moved by whole days, or None when it is not one date (empty, a range, malformed, out of range)."""
+    digits = value.strip(" \x00").replace(".", "")
+    if len(digits) != 8 or not _is_digits(digits):
+        return None
+    try:
+        moved = date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    return f"{moved.year:04d}{moved.month:02d}{moved.day:02d}"
+
+
+def shifted_datetime(value: str, days: int) -> str | None:
+    """A DT value moved by whole days at its own precision, or None when malformed.
+
+    A year or a month alone moves as its first day would and is cut again to what was given.
+    """
+    text = value.strip(" \x00")
+    head = text[: next((i for i, letter in enumerate(text) if not letter.isdigit()), len(text))]
+    if len(head) < 4 or not is_time_form(text[8:]) or len(head) % 2:
+        return None
+    moved = shifted_date((head[:8] + "0101")[:8] if len(head) < 8 else head[:8], days)
+    return None if moved is None else moved[: min(len(head), 8)] + (text[8:] if len(head) >= 8 else "")
+
+
+def is_time_form(value: str) -> bool:
+    """Whether a text is hour, minute, second, fraction and offset only (the whole of TM, the tail of DT)."""
+    text = value.strip(" \x00")
+    return len(text) <= 26 and text.isascii() and all(letter.isdigit() or letter in ".:+-" for letter in text)
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()

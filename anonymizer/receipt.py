@@ -1,0 +1,59 @@
+"""What was done to each attribute: tags, actions, reasons and counts - never a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pydicom.datadict import DicomDictionary
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ReceiptLine:
+    """One attribute (a path of tags through sequences, item numbers left out), what was done, why, how often."""
+
+    path: str
+    action: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The account of one data set. `pixels` says how far the pixels were examined: `not_examined` so far."""
+
+    profile: str
+    method_codes: tuple[str, ...]
+    lines: tuple[ReceiptLine, ...]
+    pixels: str = "not_examined"
+
+    def counts(self) -> dict[str, int]:
+        """How many attribute values each action touched."""
+        totals: Counter[str] = Counter()
+        for line in self.lines:
+            totals[line.action] += line.count
+        return dict(sorted(totals.items()))
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data for a manifest; attribute names are the dictionary's, private tags are numbers only."""
+        return {
+            "profile": self.profile,
+            "method_codes": list(self.method_codes),
+            "pixels": self.pixels,
+            "counts": self.counts(),
+            "lines": [
+                {"path": line.path, "name": _name(line.path), "action": line.action, "reason": line.reason, "count": line.count}
+                for line in self.lines
+            ],
+        }
+
+
+def path_text(path: tuple[int, ...]) -> str:
+    """`(5200,9229)/(0008,1140)`: a path of tags."""
+    return "/".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in path)
+
+
+def _name(path: str) -> str:
+    last = path.rsplit("/", 1)[-1].strip("()").replace(",", "")
+    entry = DicomDictionary.get(int(last, 16))
+    return entry[4] if entry else ""

@@ -1,0 +1,119 @@
+"""Rules as data: which attribute gets which letters, from the standard's table and from our policy for the rest.
+
+The table decides for every attribute it lists. For attributes it does not list the policy fails closed:
+
+- private groups, curve and overlay groups as a whole, group lengths, unknown even-group tags: removed;
+- text (PN LT ST UT UC UR AE LO SH) unless it is on the short list of technical texts below: dummy value;
+- dates and times: as if the table listed them with both longitudinal options;
+- UIDs: mapped, unless the value is registered in the standard (SOP classes, transfer syntaxes, ...);
+- bytes (OB OW OF ... UN) unless pixels or look-up tables: removed;
+- numbers and code strings: kept; sequences: kept and searched.
+
+Whatever is kept is still swept for the patient's own identifying values (`echo`) and must have the form of its VR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pydicom.datadict import DicomDictionary, tag_for_keyword
+
+from anonymizer.standard import OPTION_COLUMNS, ROWS_2024B, ROWS_ADDED_UNTIL_2026C
+
+TEXT_VRS = frozenset({"PN", "LT", "ST", "UT", "UC", "UR", "AE", "LO", "SH", "CS"})
+TIME_VRS = frozenset({"DA", "DT", "TM"})
+BYTE_VRS = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
+PRIVATE_PATTERN = "ODD"
+
+# Texts that the table leaves out and that images cannot be read or compared without: equipment, acquisition, codes.
+_TECHNICAL_TEXTS = """
+Manufacturer ManufacturerModelName SoftwareVersions SequenceName PulseSequenceName ImagedNucleus ConvolutionKernel FilterType
+ReceiveCoilName TransmitCoilName MultiCoilElementName MultiCoilConfiguration ReceiveCoilManufacturerName TransmitCoilManufacturerName
+VideoImageFormatAcquired DigitalImageFormatAcquired CollimatorGridName PlateType PhosphorType TypeOfFilters AcquisitionMode DoseModeName
+AcquisitionDeviceProcessingCode DetectorManufacturerName DetectorManufacturerModelName ContrastBolusRoute
+Radiopharmaceutical RadiopharmaceuticalRoute InterventionDrugName TriggerSourceOrType CardiacFramingType PVCRejection
+AttenuationCorrectionMethod ReconstructionMethod ScatterCorrectionMethod DetectorLinesOfResponseUsed ProcessingFunction ImageFilter
+PositionReferenceIndicator ImageGeometryType StackID RescaleType ModalityLUTType WindowCenterWidthExplanation LUTExplanation
+FrameLabelVector DimensionDescriptionLabel RespiratorySignalSourceID EnergyWindowName ApplicableSafetyStandardDescription
+ASLTechniqueDescription ASLCrusherDescription ASLBolusCutoffTechnique ApplicationName ApplicationVersion ApplicationManufacturer
+AlgorithmName AlgorithmVersion AlgorithmSource SegmentLabel SegmentAlgorithmName
+SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions
+CodeValue LongCodeValue URNCodeValue CodeMeaning CodingSchemeDesignator CodingSchemeVersion MappingResourceName
+""".split()
+_KEPT_BYTES = """
+PixelData FloatPixelData DoubleFloatPixelData ExtendedOffsetTable ExtendedOffsetTableLengths LUTData
+RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData AlphaPaletteColorLookupTableData
+SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData SegmentedBluePaletteColorLookupTableData
+""".split()
+
+
+def _tags(keywords: list[str]) -> frozenset[int]:
+    return frozenset(tag for tag in map(tag_for_keyword, keywords) if tag is not None)
+
+
+TECHNICAL_TEXTS = _tags(_TECHNICAL_TEXTS)
+KEPT_BYTES = _tags(_KEPT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: attribute pattern, name, basic action letters, and the letters under each option column."""
+
+    pattern: str
+    name: str
+    basic: str
+    options: Mapping[str, str]
+    edition: str
+
+    def matches(self, tag: int) -> bool:
+        """Whether a tag (group * 65536 + element) is meant by this row."""
+        if self.pattern == PRIVATE_PATTERN:
+            return bool((tag >> 16) & 1)
+        return all(cell in ("X", digit) for cell, digit in zip(self.pattern, f"{tag:08X}", strict=True))
+
+
+def _rule(row: tuple[str, ...], edition: str) -> Rule:
+    pattern, name, _, basic, *cells = row
+    letters = {column: cell for column, cell in zip(OPTION_COLUMNS, cells, strict=True) if cell}
+    return Rule(pattern, name or _dictionary_name(pattern), basic, letters, edition)
+
+
+def _dictionary_name(pattern: str) -> str:
+    entry = DicomDictionary.get(int(pattern, 16))
+    return entry[2] if entry else ""
+
+
+@lru_cache(maxsize=1)
+def standard_rules() -> tuple[Rule, ...]:
+    """Every row of the standard's table, 2024b first, then the additions until 2026c."""
+    return (
+        *(_rule(row, "2024b") for row in ROWS_2024B),
+        *(_rule(row, "2026c") for row in ROWS_ADDED_UNTIL_2026C),
+    )
+
+
+@lru_cache(maxsize=1)
+def _exact() -> dict[int, Rule]:
+    return {int(rule.pattern, 16): rule for rule in standard_rules() if "X" not in rule.pattern and rule.pattern != PRIVATE_PATTERN}
+
+
+def rule_for(tag: int) -> Rule | None:
+    """The row that lists an attribute, or None. Patterns (private, curves, overlays) count."""
+    exact = _exact().get(tag)
+    if exact is not None:
+        return exact
+    return next((rule for rule in standard_rules() if ("X" in rule.pattern or rule.pattern == PRIVATE_PATTERN) and rule.matches(tag)), None)
+
+
+def is_repeating_group(tag: int) -> bool:
+    """Curve (50xx) and overlay (60xx) groups; without their data the rest of the group means nothing."""
+    return (tag >> 24) in (0x50, 0x60) and not (tag >> 16) & 1
+
+
+@lru_cache(maxsize=8192)
+def dictionary_vrs(tag: int) -> tuple[str, ...]:
+    """The value representations the standard allows for a tag; empty when it is not in the dictionary."""
+    entry = DicomDictionary.get(tag)
+    return tuple(entry[0].split(" or ")) if entry else ()
