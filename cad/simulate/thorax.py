@@ -1,0 +1,147 @@
+"""A chest CT with everything true about it: `simulate_thorax(seed, ThoraxPlan(...))`.
+
+Anatomy is described in millimetres (chest_form, great_vessels, chest_detail, nodules), painted at the resolution asked for
+(chest_paint), then blurred and made noisy (acquisition). The same seed and plan give the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad.simulate.acquisition import Kernel, blur, noise, slice_profile
+from cad.simulate.chest_detail import ChestDetail, chest_detail
+from cad.simulate.chest_form import Build, ChestForm, chest_form
+from cad.simulate.chest_paint import Canvases, ChestPainter, Tissue, draw_canvases
+from cad.simulate.fields import Field
+from cad.simulate.great_vessels import GreatVessels, great_vessels
+from cad.simulate.lesions import draw_lesion, mark, true_extent
+from cad.simulate.nodules import Nodule, NoduleSpec, density, inside_lung, place_nodules
+from cad.simulate.phantom import LesionTruth, Phantom
+from cad.simulate.tubes import Tubes
+from cad.space import Grid, Point
+from cad.volume import Volume
+
+_MIDDLE_Z = -42.0  # half way between the lung tops and the deepest recess
+
+
+@dataclass(frozen=True, slots=True)
+class ThoraxPlan:
+    """What to scan and how.
+
+    `shape` (slices, rows, columns) and `spacing_mm` (slice, row, column) set the grid, centred on the lungs up to a few mm.
+    `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta; None draws
+    a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
+    """
+
+    shape: tuple[int, int, int] = (110, 512, 512)
+    spacing_mm: tuple[float, float, float] = (2.5, 0.7, 0.7)
+    nodules: int | tuple[NoduleSpec, ...] = 2
+    aorta_max_mm: float | None = None
+    contrast: bool = False
+    noise_hu: float = 12.0
+    kernel: Kernel = "soft"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chest:
+    form: ChestForm
+    vessels: GreatVessels
+    detail: ChestDetail
+    nodules: tuple[Nodule, ...]
+
+
+def simulate_thorax(seed: int, plan: ThoraxPlan) -> Phantom:
+    """A chest CT in HU (int16) with nodule labels, lung and aorta masks. A nodule without room in the scan is left out."""
+    rng = np.random.default_rng((seed, 0x7A0))
+    grid = _grid(rng, plan)
+    chest = _chest(rng, plan, grid)
+    tissue = Tissue.draw(rng, float(rng.uniform(120, 330)) if plan.contrast else 0.0)
+    canvases = draw_canvases(grid, chest.vessels, chest.detail, Tubes.join(n.strands for n in chest.nodules))
+    painter = ChestPainter(grid, chest.form, chest.detail, canvases, tissue, rng)
+    stack, lungs = _paint(painter, grid)
+    labels, lesions = _add_nodules(stack, lungs, grid, chest)
+    voxels = _scan(rng, stack, plan)
+    return _phantom(grid, voxels, lungs, labels, lesions, canvases, chest.vessels)
+
+
+def _grid(rng: np.random.Generator, plan: ThoraxPlan) -> Grid:
+    size = (np.array(plan.shape) - 1) * plan.spacing_mm
+    jitter = rng.uniform(-1, 1, 3) * (8, 8, 10)
+    x, y, z = -size[2] / 2 + jitter[0], -size[1] / 2 + jitter[1], _MIDDLE_Z - size[0] / 2 + jitter[2]
+    return Grid.axial(plan.shape, plan.spacing_mm, np.round((x, y, z), 1))
+
+
+def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:
+    build = Build.draw(rng)
+    widest = plan.aorta_max_mm if plan.aorta_max_mm is not None else float(np.clip(rng.normal(31, 2.4), 26, 36))
+    vessels = great_vessels(rng, build.half_width / 133, build.spine_y, widest)
+    form = chest_form(rng, build, vessels)
+    detail = chest_detail(rng, form, vessels)
+    specs = tuple(NoduleSpec.draw(rng) for _ in range(plan.nodules)) if isinstance(plan.nodules, int) else plan.nodules
+    return _Chest(form, vessels, detail, place_nodules(rng, form, detail, specs, grid.box()))
+
+
+def _paint(painter: ChestPainter, grid: Grid) -> tuple[Field, NDArray[np.uint8]]:
+    stack = np.empty(grid.shape, dtype=np.float32)
+    lungs = np.empty(grid.shape, dtype=np.uint8)
+    for k in range(grid.shape[0]):
+        stack[k], lungs[k] = painter.slice(k)
+    return stack, lungs
+
+
+def _add_nodules(stack: Field, lungs: NDArray[np.uint8], grid: Grid, chest: _Chest) -> tuple[NDArray[np.uint8], tuple[LesionTruth, ...]]:
+    labels = np.zeros(grid.shape, dtype=np.uint8)
+    lesions: list[LesionTruth] = []
+    for nodule in chest.nodules:
+        drawn = draw_lesion(grid, nodule.shape, lambda points: inside_lung(chest.form, points), nodule.edge_mm)
+        if drawn is None:
+            continue
+        view = stack[drawn.window]
+        view += np.maximum(density(nodule, drawn, grid.spacing_mm) - view, 0) * drawn.share
+        number = len(lesions) + 1
+        mark(labels, drawn, number)
+        lungs[labels == number] = 1
+        volume, centre = true_extent(nodule.shape, lambda points: inside_lung(chest.form, points))
+        lesions.append(LesionTruth(number, nodule.spec.kind, _point(centre), float((6 * volume / np.pi) ** (1 / 3)), volume))
+    return labels, tuple(lesions)
+
+
+def _scan(rng: np.random.Generator, stack: Field, plan: ThoraxPlan) -> NDArray[np.int16]:
+    pixel = plan.spacing_mm[2]
+    slice_profile(stack)
+    voxels = np.empty(stack.shape, dtype=np.int16)
+    for k, hu in enumerate(stack):
+        seen = blur(hu, pixel, plan.kernel)
+        seen += noise(rng, hu.shape, pixel, plan.kernel, plan.noise_hu)
+        voxels[k] = np.clip(np.rint(seen), -1024, 3071)
+    return voxels
+
+
+def _phantom(
+    grid: Grid,
+    voxels: NDArray[np.int16],
+    lungs: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    lesions: tuple[LesionTruth, ...],
+    canvases: Canvases,
+    vessels: GreatVessels,
+) -> Phantom:
+    def mask(values: NDArray[np.uint8]) -> Volume:
+        return Volume(values, grid, unit="1", modality="SEG")
+
+    return Phantom(
+        volume=Volume(voxels, grid),
+        lesion_labels=mask(labels),
+        lesions=lesions,
+        lungs=mask(lungs),
+        aorta=mask((canvases.aorta >= 128).astype(np.uint8)),
+        aorta_centreline_mm=tuple(_point(row[:3]) for row in vessels.aorta),
+        aorta_diameters_mm=tuple(float(2 * r) for r in vessels.aorta[:, 3]),
+    )
+
+
+def _point(values: NDArray[np.float64]) -> Point:
+    return float(values[0]), float(values[1]), float(values[2])
