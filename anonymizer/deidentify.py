@@ -28,7 +28,7 @@ from anonymizer.key import ProjectKey
 from anonymizer.profile import Decision, Profile, screening_profile
 from anonymizer.pseudonym import Pseudonyms, is_time_form, shifted_date, shifted_datetime
 from anonymizer.receipt import Receipt, ReceiptLine, path_text
-from anonymizer.rules import BYTE_VRS, TEXT_VRS, TIME_VRS, dictionary_vrs
+from anonymizer.rules import BYTE_VRS, TEXT_VRS, TIME_VRS, dictionary_entry, dictionary_vrs
 from anonymizer.standard import ADDITIONS_EDITION, EDITION
 
 SCREENING_PROFILE = screening_profile()
@@ -38,7 +38,8 @@ PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 CHARACTER_SET = 0x00080005
 _STAMPED = tuple(map(BaseTag, (0x00120062, 0x00120063, 0x00120064, 0x00280303)))
 
-_NUMBER_VRS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
+_NUMBER_SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
+_NUMBER_VRS = frozenset(_NUMBER_SIZES)
 _FORMS = {
     "DS": re.compile(r"[0-9+\-.eE \\]*"),
     "IS": re.compile(r"[0-9+\- \\]*"),
@@ -136,7 +137,7 @@ class _Element:
 
     def applied(self, decision: Decision) -> DataElement | RawDataElement | None:
         """The element to write, or None. A raw value that is kept stays the bytes it was."""
-        element = self.source.get_item(self.tag)
+        element = self._held()
         if isinstance(element, RawDataElement):
             elements.check_length(element)
         match decision.action:
@@ -157,6 +158,9 @@ class _Element:
         self.walk.tally[(self.path, action, reason)] += 1
         return element
 
+    def _held(self) -> DataElement | RawDataElement | None:
+        return elements.get(self.source, self.tag)
+
     def _vr(self) -> str:
         """The VR to write: the dictionary's where it has one, else the stated one."""
         known = dictionary_vrs(self.tag)
@@ -166,7 +170,7 @@ class _Element:
         return known[0]
 
     def _stated_vr(self) -> str | None:
-        element = self.source.get_item(self.tag)
+        element = self._held()
         vr = element.VR if element is not None else None
         return None if vr == "UN" else vr
 
@@ -183,7 +187,7 @@ class _Element:
         vr = self._vr()
         return self._done("emptied", reason, DataElement(self.tag, vr, Sequence() if vr == "SQ" else None))
 
-    def _dummied(self, reason: str) -> DataElement | None:
+    def _dummied(self, reason: str) -> DataElement | RawDataElement | None:
         vr = self._vr()
         if vr == "SQ":
             return self._done("dummied", reason, DataElement(self.tag, "SQ", Sequence([Dataset()])))
@@ -205,7 +209,7 @@ class _Element:
             return ""
         return self.walk.pseudonyms.patient_id(original) if self.tag == PATIENT_ID else self.walk.pseudonyms.accession(original)
 
-    def _uid_mapped(self, reason: str) -> DataElement | None:
+    def _uid_mapped(self, reason: str) -> DataElement | RawDataElement | None:
         if self._is_sequence():
             return self._searched()
         originals = [part for part in self._text().split("\\") if part.strip()]
@@ -253,7 +257,7 @@ class _Element:
         if vr == "SQ":
             return self._searched()
         fault = self._fault(vr)
-        if fault == "echo" and vr in BYTE_VRS | _NUMBER_VRS:
+        if fault and vr in BYTE_VRS | _NUMBER_VRS:
             return self._done("removed", fault, None)
         if fault:
             return self._done("dummied", fault, DataElement(self.tag, vr, self._replacement(vr)))
@@ -272,7 +276,7 @@ class _Element:
     def _fault(self, vr: str) -> str:
         """Why a value cannot be kept as it is: `invalid_value`, `echo`, `undecodable`; empty when it can."""
         if vr in _NUMBER_VRS or vr in BYTE_VRS:
-            return "echo" if self.tag not in PIXELS and self._bytes_echo() else ""
+            return self._binary_fault(vr)
         if self.tag == CHARACTER_SET:
             return "" if _charset_is_known(self._text()) else "invalid_value"
         text = self._text()
@@ -290,14 +294,21 @@ class _Element:
             return any(len(part.strip()) >= 6 and part.strip() in self.walk.echo.pieces for part in text.split("\\"))
         return vr in TEXT_VRS and self.walk.echo.found_in(text)
 
-    def _bytes_echo(self) -> bool:
-        element = self.source.get_item(self.tag)
+    def _binary_fault(self, vr: str) -> str:
+        """Numbers must be as many as the dictionary allows: a damaged tag must not carry a name through as a number."""
+        element = self._held()
         value = element.value if element is not None else None
-        return isinstance(value, bytes) and len(value) >= 5 and self.walk.echo.found_in_bytes(value)
+        if self.tag in PIXELS or not isinstance(value, bytes):
+            return ""
+        entry = dictionary_entry(self.tag)
+        size = _NUMBER_SIZES.get(vr)
+        if size is not None and (len(value) % size or (entry is not None and entry.most is not None and len(value) > size * entry.most)):
+            return "invalid_value"
+        return "echo" if len(value) >= 5 and self.walk.echo.found_in_bytes(value) else ""
 
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
-        element = self.source.get_item(self.tag)
+        element = self._held()
         if isinstance(element, RawDataElement):
             same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)
             if same and (self.walk.implicit or element.VR not in (None, "UN")):

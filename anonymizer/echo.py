@@ -18,13 +18,15 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 # Placeholders and words of the trade are nobody's name.
-NOT_NAMES = frozenset(
-    """anonymous anonymized anonymised anonym deidentified unknown none null nobody removed patient name test phantom doctor
+_NOT_NAMES = """
+    anonymous anonymized anonymised anonym deidentified unknown none null nobody removed patient name test phantom doctor
     the and for left right chest head brain abdomen pelvis neck spine heart lung liver knee axial sagittal coronal
-    original primary derived secondary localizer standard bone soft helical contrast""".split()
-)
+    original primary derived secondary localizer standard bone soft helical contrast
+"""
+NOT_NAMES = frozenset(_NOT_NAMES.split())
 _ERAS = {"m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018, "明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _ERA_DATE = re.compile(r"(明治|大正|昭和|平成|令和|(?<![a-z])[mtshr])\D?(\d{1,2})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})")
 _SEPARATED_DATE = re.compile(r"(?<!\d)(\d{1,4})\D{1,2}(\d{1,2})\D{1,2}(\d{1,4})(?!\d)")
@@ -157,7 +159,7 @@ def _add_identifier(identifier: str, words: set[str], pieces: set[str]) -> None:
 
 def _add_phrase(phrase: str, pieces: set[str]) -> None:
     words = _WORD.findall(fold(phrase))
-    for pair in zip(words, words[1:], strict=False):
+    for pair in pairwise(words):
         glued = "".join(pair)
         pieces.update({glued} if len(glued) >= 8 else ())
     whole = "".join(words)
@@ -170,7 +172,8 @@ def _is_east_asian(word: str) -> bool:
 
 
 _PERSONAL = re.compile(
-    r"(?i)\b(dr|prof|mr|mrs|ms|md)\.?\s+\w|\^|@|\d{2,4}[-/.年]\d{1,2}[-/.月]\d{1,4}|(?<!\d)(19|20)\d{6}(?!\d)|\+?\d[\d ()-]{8,}\d|医師|先生|様|殿|氏"
+    r"(?i)\b(dr|prof|mr|mrs|ms|md)\.?\s+\w|\^|@|医師|先生|様|殿|氏"
+    r"|\d{2,4}[-/.年]\d{1,2}[-/.月]\d{1,4}|(?<!\d)(19|20)\d{6}(?!\d)|\+?\d[\d ()-]{8,}\d"
 )
 
 

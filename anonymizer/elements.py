@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
@@ -19,6 +19,12 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 def charset(dataset: Dataset) -> Any:
     """The Python encodings that the raw values of a data set are in."""
     return dataset.original_character_set or dataset._character_set
+
+
+def get(dataset: Dataset, tag: int) -> DataElement | RawDataElement | None:
+    """An element as it is held, raw or converted; None when absent."""
+    key = BaseTag(tag)
+    return cast(DataElement | RawDataElement, dataset.get_item(key)) if key in dataset else None
 
 
 def converted(dataset: Dataset, element: DataElement | RawDataElement) -> DataElement:
@@ -53,13 +59,13 @@ def text_of(dataset: Dataset, element: DataElement | RawDataElement) -> str:
 
 def text_at(dataset: Dataset, tag: int) -> str:
     """The text of one attribute, empty when absent."""
-    element = dataset.get_item(BaseTag(tag)) if BaseTag(tag) in dataset else None
+    element = get(dataset, tag)
     return "" if element is None else text_of(dataset, element)
 
 
 def is_sequence(dataset: Dataset, tag: BaseTag) -> bool:
     """Whether the element is a sequence: stated so, or implicit or UN with a tag that is one in the dictionary."""
-    element = dataset.get_item(tag)
+    element = get(dataset, tag)
     if element is None:
         return False
     if isinstance(element, DataElement) or element.VR not in (None, "UN"):
@@ -72,7 +78,7 @@ def items_at(dataset: Dataset, tag: BaseTag) -> list[Dataset]:
 
     Raises InputRefusedError when its bytes are no sequence, and when the items of a sequence are cut short.
     """
-    element = dataset.get_item(tag)
+    element = get(dataset, tag)
     if isinstance(element, RawDataElement):
         try:
             element = dataset[tag]  # parsed once and kept by pydicom; the value is the same

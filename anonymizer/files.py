@@ -26,6 +26,7 @@ from anonymizer.receipt import Receipt
 
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
+STUDY_UID, SERIES_UID = 0x0020000D, 0x0020000E
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,11 @@ def check_folders(source: Path, destination: Path) -> None:
 def walk(source: Path) -> Iterator[Path]:
     """Every entry under a folder that is not a listable folder, sorted by relative path; links are named, never followed."""
     try:
-        names = sorted(os.listdir(source))
+        entries = sorted(source.iterdir())
     except OSError:
         yield source
         return
-    for name in names:
-        path = source / name
+    for path in entries:
         if path.is_dir() and not path.is_symlink():
             yield from walk(path)
         else:
@@ -96,8 +96,8 @@ def deidentify_file(
     study, series = "", ""
     try:
         with reading.quietly():
-            study, series = _pseudonymous_series(dataset, key)
-            verdict = gate.verdict_on(dataset) or reading.pixel_verdict(dataset)
+            study, series = (_pseudonymous_uid(dataset, tag, key) for tag in (STUDY_UID, SERIES_UID))
+            verdict = _verdict(dataset) or reading.pixel_verdict(dataset)
             if verdict is not None:
                 return _refused(handle, index, verdict, study, series)
             clean, receipt = deidentify(dataset, key, profile)
@@ -120,7 +120,7 @@ def scan_identity(path: Path, key: ProjectKey) -> tuple[str, str] | Verdict:
         return dataset
     try:
         with reading.quietly():
-            return gate.verdict_on(dataset) or _pseudonymous_series(dataset, key)
+            return _verdict(dataset) or (_pseudonymous_uid(dataset, STUDY_UID, key), _pseudonymous_uid(dataset, SERIES_UID, key))
     except InputRefusedError as refusal:
         return Verdict(Reason(refusal.reason), refusal.detail)
     except reading.PARSE_ERRORS as error:
@@ -139,12 +139,16 @@ def _handle(source: Path, root: Path | None, key: ProjectKey) -> str:
     return Pseudonyms(key).file_handle(relative.as_posix())
 
 
-def _pseudonymous_series(dataset: Dataset, key: ProjectKey) -> tuple[str, str]:
-    study, series = (elements.text_at(dataset, tag) for tag in (0x0020000D, 0x0020000E))
-    if not study or not series:
-        raise InputRefusedError(Reason.MISSING_IDENTITY, "Study or Series Instance UID is missing")
-    pseudonyms = Pseudonyms(key)
-    return pseudonyms.uid(study), pseudonyms.uid(series)
+def _verdict(dataset: Dataset) -> Verdict | None:
+    verdict = gate.verdict_on(dataset)
+    if verdict is None and not all(elements.text_at(dataset, tag) for tag in (STUDY_UID, SERIES_UID)):
+        return Verdict(Reason.MISSING_IDENTITY, "Study or Series Instance UID is missing")
+    return verdict
+
+
+def _pseudonymous_uid(dataset: Dataset, tag: int, key: ProjectKey) -> str:
+    original = elements.text_at(dataset, tag)
+    return Pseudonyms(key).uid(original) if original else ""
 
 
 def _refused(handle: str, index: int, verdict: Verdict, study: str = "", series: str = "") -> FileOutcome:

@@ -86,7 +86,7 @@ _SCREEN_WORDS = re.compile(
 def verdict_on(dataset: Dataset) -> Verdict | None:
     """Why a parsed data set must not pass, or None when it may. Needs no pixel data."""
     sop_class = str(dataset.get("SOPClassUID", "") or "").strip(" \x00")
-    if sop_class == uid.MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
+    if uid.MediaStorageDirectoryStorage in (sop_class, _stored_class(dataset)) or "DirectoryRecordSequence" in dataset:
         return Verdict(Reason.DICOMDIR, "a DICOMDIR lists patients and files; it is not an image")
     if not sop_class or not str(dataset.get("SOPInstanceUID", "") or "").strip(" \x00"):
         return Verdict(Reason.MISSING_IDENTITY, "SOP Class UID or SOP Instance UID is missing")
@@ -96,7 +96,8 @@ def verdict_on(dataset: Dataset) -> Verdict | None:
 def _class_verdict(sop_class: str) -> Verdict | None:
     if sop_class in _PASSING:
         return None
-    name = uid.UID(sop_class).name if sop_class in uid.UID_dictionary else ""
+    known = uid.UID(sop_class, validation_mode=0)
+    name = known.name if known.type else ""
     if not name:
         return Verdict(Reason.UNKNOWN_SOP_CLASS, "the SOP class is private or not in the standard")
     for prefix, reason, why in (
@@ -124,6 +125,10 @@ def _pixel_verdict(dataset: Dataset, sop_class: str) -> Verdict | None:
     if colour and sop_class not in _COLOUR_ALLOWED:
         return Verdict(Reason.BURNED_IN_TEXT_RISK, "a colour image of a greyscale modality is a rendering or a screen")
     return None
+
+
+def _stored_class(dataset: Dataset) -> str:
+    return str(getattr(dataset, "file_meta", Dataset()).get("MediaStorageSOPClassUID", "") or "")
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

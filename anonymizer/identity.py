@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
@@ -67,6 +66,6 @@ def _identifying(dataset: Dataset) -> Iterator[tuple[int, str]]:
 
 
 def _is_name(dataset: Dataset, tag: BaseTag) -> bool:
-    element = dataset.get_item(tag)
-    stated = element.VR if isinstance(element, DataElement) or (element and element.VR) else None
+    element = elements.get(dataset, tag)
+    stated = element.VR if element is not None else None
     return stated == "PN" or (stated in (None, "UN") and dictionary_vrs(tag) == ("PN",))

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from pydicom.datadict import DicomDictionary
-
 from anonymizer import rules
 from anonymizer.actions import Action, is_compound, resolve
 from anonymizer.attribute_types import AttributeType, Family, attribute_type
@@ -135,10 +133,9 @@ def _decide(profile: Profile, tag: int, family: Family, depth: int) -> Decision:
 def _unlisted(profile: Profile, tag: int) -> Decision:
     """The policy of `rules` for an attribute that the table does not list."""
     vrs = rules.dictionary_vrs(tag)
-    if rules.is_repeating_group(tag):
-        return Decision(Action.REMOVE, "curve_or_overlay")
-    if not tag & 0xFFFF or tag not in DicomDictionary:
-        return Decision(Action.REMOVE, "unknown_attribute")
+    gone = _never_kept(tag, vrs)
+    if gone:
+        return Decision(Action.REMOVE, gone)
     if set(vrs) & rules.BYTE_VRS:
         return _allowed(tag, rules.KEPT_BYTES, Decision(Action.REMOVE, "unlisted_bytes"))
     if set(vrs) & (rules.TEXT_VRS - {"CS"}):
@@ -148,6 +145,14 @@ def _unlisted(profile: Profile, tag: int) -> Decision:
     if vrs == ("UI",) and Option.RETAIN_UIDS not in profile.options:
         return Decision(Action.MAP_UID, "unlisted_uid")
     return Decision(Action.KEEP, "unlisted")
+
+
+def _never_kept(tag: int, vrs: tuple[str, ...]) -> str:
+    if rules.is_repeating_group(tag):
+        return "curve_or_overlay"
+    if not tag & 0xFFFF:
+        return "group_length"
+    return "" if vrs else "unknown_attribute"
 
 
 def _allowed(tag: int, allowed: frozenset[int], otherwise: Decision) -> Decision:

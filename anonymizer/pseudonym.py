@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
-from pydicom.uid import UID_dictionary
+from pydicom.uid import UID
 
 from anonymizer.key import ProjectKey
 
@@ -31,7 +31,7 @@ class Pseudonyms:
         Source: PS3.5 section B.2, a UUID (here version 8, custom) as one decimal integer.
         """
         text = original.strip(" \x00")
-        return text if text in UID_dictionary else _uid(self.key, text)
+        return text if is_registered(text) else _uid(self.key, text)
 
     def patient_id(self, original: str) -> str:
         """`P` and 16 letters or digits (80 bits): fits LO and, as a name, PN."""
@@ -51,6 +51,12 @@ class Pseudonyms:
 
     def _letters(self, purpose: str, original: str, count: int) -> str:
         return base64.b32encode(self.key.digest(purpose, original.strip(" \x00"))).decode()[:count]
+
+
+@lru_cache(maxsize=4096)
+def is_registered(text: str) -> bool:
+    """Whether the standard itself defines this UID (PS3.6 annex A): a SOP class, a transfer syntax, a well-known instance."""
+    return bool(UID(text, validation_mode=0).type)
 
 
 @lru_cache(maxsize=65536)

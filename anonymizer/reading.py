@@ -104,15 +104,21 @@ def _file_verdict(path: Path) -> Verdict | None:
         facts = path.lstat()
     except OSError as error:
         return Verdict(Reason.UNREADABLE, f"the file cannot be looked at (error {error.errno})")
-    if stat.S_ISLNK(facts.st_mode):
+    return _kind_verdict(facts.st_mode) or _size_verdict(facts.st_size)
+
+
+def _kind_verdict(mode: int) -> Verdict | None:
+    if stat.S_ISLNK(mode):
         return Verdict(Reason.LINK_NOT_FOLLOWED, "a symbolic link; give the folder that holds the file itself")
-    if stat.S_ISDIR(facts.st_mode):
+    if stat.S_ISDIR(mode):
         return Verdict(Reason.UNREADABLE, "a folder that cannot be listed")
-    if not stat.S_ISREG(facts.st_mode):
-        return Verdict(Reason.NOT_A_FILE, "a device, pipe or socket")
-    if facts.st_size == 0:
+    return None if stat.S_ISREG(mode) else Verdict(Reason.NOT_A_FILE, "a device, pipe or socket")
+
+
+def _size_verdict(size: int) -> Verdict | None:
+    if size == 0:
         return Verdict(Reason.EMPTY_FILE, "zero bytes")
-    if facts.st_size > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         return Verdict(Reason.TOO_LARGE, f"more than {MAX_FILE_BYTES >> 20} MiB")
     return None
 

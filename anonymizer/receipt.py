@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pydicom.datadict import DicomDictionary
+from anonymizer.rules import dictionary_entry
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,5 +55,5 @@ def path_text(path: tuple[int, ...]) -> str:
 
 def _name(path: str) -> str:
     last = path.rsplit("/", 1)[-1].strip("()").replace(",", "")
-    entry = DicomDictionary.get(int(last, 16))
-    return entry[4] if entry else ""
+    entry = dictionary_entry(int(last, 16))
+    return entry.keyword if entry else ""

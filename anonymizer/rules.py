@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pydicom.datadict import DicomDictionary, tag_for_keyword
+from pydicom.datadict import get_entry, tag_for_keyword
 
 from anonymizer.standard import OPTION_COLUMNS, ROWS_2024B, ROWS_ADDED_UNTIL_2026C
 
@@ -41,16 +41,16 @@ ASLTechniqueDescription ASLCrusherDescription ASLBolusCutoffTechnique Applicatio
 AlgorithmName AlgorithmVersion AlgorithmSource SegmentLabel SegmentAlgorithmName
 SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName SecondaryCaptureDeviceSoftwareVersions
 CodeValue LongCodeValue URNCodeValue CodeMeaning CodingSchemeDesignator CodingSchemeVersion MappingResourceName
-""".split()
+"""
 _KEPT_BYTES = """
 PixelData FloatPixelData DoubleFloatPixelData ExtendedOffsetTable ExtendedOffsetTableLengths LUTData
 RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData AlphaPaletteColorLookupTableData
 SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData SegmentedBluePaletteColorLookupTableData
-""".split()
+"""
 
 
-def _tags(keywords: list[str]) -> frozenset[int]:
-    return frozenset(tag for tag in map(tag_for_keyword, keywords) if tag is not None)
+def _tags(keywords: str) -> frozenset[int]:
+    return frozenset(tag for tag in map(tag_for_keyword, keywords.split()) if tag is not None)
 
 
 TECHNICAL_TEXTS = _tags(_TECHNICAL_TEXTS)
@@ -81,8 +81,8 @@ def _rule(row: tuple[str, ...], edition: str) -> Rule:
 
 
 def _dictionary_name(pattern: str) -> str:
-    entry = DicomDictionary.get(int(pattern, 16))
-    return entry[2] if entry else ""
+    entry = dictionary_entry(int(pattern, 16))
+    return entry.name if entry else ""
 
 
 @lru_cache(maxsize=1)
@@ -112,8 +112,28 @@ def is_repeating_group(tag: int) -> bool:
     return (tag >> 24) in (0x50, 0x60) and not (tag >> 16) & 1
 
 
-@lru_cache(maxsize=8192)
+@dataclass(frozen=True, slots=True)
+class DictionaryEntry:
+    """What the data dictionary (PS3.6) says of an attribute; `most` is its largest number of values, None when open."""
+
+    vrs: tuple[str, ...]
+    most: int | None
+    name: str
+    keyword: str
+
+
+@lru_cache(maxsize=16384)
+def dictionary_entry(tag: int) -> DictionaryEntry | None:
+    """The dictionary's entry for a standard tag, or None: unknown tags and all private ones."""
+    try:
+        vrs, multiplicity, name, _, keyword = get_entry(tag)
+    except KeyError:
+        return None
+    last = multiplicity.split("-")[-1]
+    return DictionaryEntry(tuple(vrs.split(" or ")), int(last) if last.isdigit() else None, name, keyword)
+
+
 def dictionary_vrs(tag: int) -> tuple[str, ...]:
     """The value representations the standard allows for a tag; empty when it is not in the dictionary."""
-    entry = DicomDictionary.get(tag)
-    return tuple(entry[0].split(" or ")) if entry else ()
+    entry = dictionary_entry(tag)
+    return entry.vrs if entry else ()
