@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cad.model import ModelVersion
-from cad.space import Box, Point
+from cad.space import Box, FloatArray, Point
 from cad.volume import Volume
 
 
@@ -117,12 +117,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CrossSection:
+    """A vessel cut at right angles to its course, `arc_mm` along the centreline.
+
+    `diameter_mm` is that of a circle of equal area; `outline_mm` the measured outline, (n, 3) LPS millimetres.
+    """
+
+    arc_mm: float
+    diameter_mm: float
+    centre_mm: Point
+    outline_mm: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Exhibit:
     """The arrays behind one finding, kept out of the report: what the key images are drawn from.
 
     `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
     each on a grid of its own in the same LPS frame. `rank` is the finding's within its task; rank 0
-    belongs to the task's case-level measurements (the aorta of a normal scan).
+    belongs to the task's case-level measurements (the aorta of a normal scan), whose `sections` run along the vessel.
     """
 
     task: str
@@ -130,3 +143,4 @@ class Exhibit:
     image: Volume
     mask: Volume | None = None
     heatmap: Volume | None = None
+    sections: tuple[CrossSection, ...] = ()

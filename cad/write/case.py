@@ -9,7 +9,7 @@ from pathlib import Path
 from cad.finding import Exhibit, Finding
 from cad.report import CaseReport
 from cad.write import drawing
-from cad.write.aorta import aorta_picture
+from cad.write.aorta import aorta_picture, diameter_curve
 from cad.write.canonical import document_bytes
 from cad.write.document import case_document
 from cad.write.folder import write_folder
@@ -19,13 +19,14 @@ from cad.write.key_images import case_images, image_name
 IMAGES = "images"
 
 
-def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, *, curve: Sequence[tuple[float, float]] = ()) -> CaseReport:
+def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path) -> CaseReport:
     """Write one case, replacing `folder` if it is there.
 
-    `curve` is the aorta's (mm along the centreline, diameter in mm). Returns the report as written: the evidence
-    of each finding names its pictures. Raises ShokenError when the disk refuses, leaving nothing half-written.
+    Returns the report as written: the evidence of each finding names its pictures. Raises ShokenError when the
+    disk refuses, leaving nothing half-written.
     """
-    images = case_images(report.findings, exhibits) | _case_level(report, exhibits)
+    images = case_images(report.findings, exhibits) | _case_level(exhibits)
+    curve = diameter_curve([section for exhibit in exhibits for section in exhibit.sections])
     named = replace(report, findings=tuple(_naming(finding, images) for finding in report.findings))
     files = {f"{IMAGES}/{name}": data for name, data in images.items()}
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
@@ -39,6 +40,6 @@ def _naming(finding: Finding, images: Mapping[str, bytes]) -> Finding:
     return replace(finding, evidence=replace(finding.evidence, images=names))
 
 
-def _case_level(report: CaseReport, exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
+def _case_level(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
     shown = [exhibit for exhibit in exhibits if exhibit.rank == 0 and exhibit.mask is not None and exhibit.mask.voxels.any()]
-    return {f"case-{exhibit.task}.png": drawing.png(aorta_picture(report.measurements, exhibit)) for exhibit in shown}
+    return {f"case-{exhibit.task}.png": drawing.png(aorta_picture(exhibit)) for exhibit in shown}

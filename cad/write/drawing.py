@@ -21,6 +21,7 @@ ORANGE: Colour = (255, 159, 28)  # apart from cyan for every kind of colour visi
 CYAN: Colour = (80, 220, 255)
 INK: Colour = (236, 240, 244)
 CASING: Colour = (0, 0, 0)
+AIR_HU = -1024.0
 _FINE = 3  # overlays are drawn this many times larger, then averaged, so that lines are smooth
 _BARS_MM = (100, 50, 20, 10, 5, 2, 1)
 # Own table: lightness rises evenly (CIELAB L* 8 to 95) from blue-black through red-violet and orange to pale yellow.

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cad.finding import Exhibit, Finding
+from cad.space import Point
 from cad.volume import Volume
 from cad.write import drawing, planes
 from cad.write.drawing import Window
@@ -16,7 +17,6 @@ from cad.write.planes import Plane
 KEY_PIXELS = 620
 ZOOM_PIXELS = 206
 THUMBNAIL_PIXELS = 160
-_AIR = {"CT": -1024.0}
 _THREE = ("axial", "coronal", "sagittal")
 
 
@@ -114,7 +114,7 @@ def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
     if heatmap is None:
         raise ValueError("an exhibit without a heat map has no heat picture")
     tiles = []
-    for plane in _zoom_planes(finding):
+    for plane in _zoom_planes(finding, exhibit):
         picture = _greys(exhibit.image, plane, window)
         picture = drawing.heat_over(picture, planes.sample(heatmap, plane, 0.0))
         _mark(picture, plane, finding, exhibit, drawing.CYAN)
@@ -124,13 +124,13 @@ def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
     strip = drawing.beside(tiles)
     faithfulness = finding.evidence.faithfulness
     if faithfulness is not None and not faithfulness.trustworthy:
-        return drawing.below([_tape(strip.width, "HEAT MAP NOT TRUSTwhole sourceRTHY"), strip], gap=0)
+        return drawing.below([_tape(strip.width, "HEAT MAP NOT TRUSTWORTHY"), strip], gap=0)
     return strip
 
 
 def thumbnail(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """A small outlined axial view for the worklist."""
-    plane = planes.centred("axial", finding.candidate.centre_mm, _field_mm(finding) * 1.4, THUMBNAIL_PIXELS)
+    plane = planes.centred("axial", _middle_mm(finding, exhibit), _field_mm(finding) * 1.4, THUMBNAIL_PIXELS)
     picture = _greys(exhibit.image, plane, windows(exhibit.image, finding.task)[0])
     _mark(picture, plane, finding, exhibit)
     return picture
@@ -138,20 +138,29 @@ def thumbnail(finding: Finding, exhibit: Exhibit) -> Image.Image:
 
 def _row(finding: Finding, exhibit: Exhibit, window: Window, *, marked: bool) -> Image.Image:
     tiles = []
-    for plane in _zoom_planes(finding):
+    for plane in _zoom_planes(finding, exhibit):
         picture = _greys(exhibit.image, plane, window)
         if marked:
             _mark(picture, plane, finding, exhibit)
         drawing.side_letters(picture, plane, size=12)
         drawing.scale_bar(picture, plane, size=11)
-        drawing.text(picture, (5, 5), f"{plane.name[:3].upper()} {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
+        drawing.text(picture, (5, 5), f"{plane.name[:3].upper()}  {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
         tiles.append(picture)
     drawing.text(tiles[-1], (ZOOM_PIXELS - 5, 5), window.name if exhibit.image.modality == "CT" else "", size=11, anchor="rt")
     return drawing.beside(tiles)
 
 
-def _zoom_planes(finding: Finding) -> tuple[Plane, ...]:
-    return tuple(planes.centred(name, finding.candidate.centre_mm, _field_mm(finding), ZOOM_PIXELS) for name in _THREE)
+def _zoom_planes(finding: Finding, exhibit: Exhibit) -> tuple[Plane, ...]:
+    middle = _middle_mm(finding, exhibit)
+    return tuple(planes.centred(name, middle, _field_mm(finding), ZOOM_PIXELS) for name in _THREE)
+
+
+def _middle_mm(finding: Finding, exhibit: Exhibit) -> Point:
+    """The outline's centre of mass, or the candidate's centre without one."""
+    if exhibit.mask is None or not exhibit.mask.voxels.any():
+        return finding.candidate.centre_mm
+    x, y, z = exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0).mean(axis=0))
+    return float(x), float(y), float(z)
 
 
 def _field_mm(finding: Finding) -> float:
@@ -188,4 +197,4 @@ def _greys(image: Volume, plane: Plane, window: Window) -> Image.Image:
 
 
 def _outside(volume: Volume) -> float:
-    return _AIR.get(volume.modality, float(volume.voxels.min()))
+    return drawing.AIR_HU if volume.modality == "CT" else float(volume.voxels.min())

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from cad.errors import Refusal
-from cad.finding import Candidate, Clause, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
+from cad.finding import Candidate, Clause, CrossSection, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.model import ModelVersion, OperatingPoint
 from cad.report import CaseReport, Funnel, Novelty, SeriesChoice
 from cad.space import Box, Grid
@@ -74,7 +74,7 @@ def exhibits() -> tuple[Exhibit, ...]:
     crops = tuple(
         Exhibit("lung_nodule_ct", n, chest(), ball(centre, radius), heat(centre, radius)) for n, (centre, radius) in enumerate(NODULES, 1)
     )
-    return (*crops, Exhibit("aorta_ct", 0, chest(), aorta_mask()))
+    return (*crops, Exhibit("aorta_ct", 0, chest(), aorta_mask(), None, sections()))
 
 
 def finding(rank: int, confidence: float, *, lang: str = "en", trustworthy: bool = True) -> Finding:
@@ -111,8 +111,18 @@ def finding(rank: int, confidence: float, *, lang: str = "en", trustworthy: bool
     )
 
 
-def curve() -> tuple[tuple[float, float], ...]:
-    return tuple((float(z + 30), float(2 * aorta_radius(z))) for z in np.arange(-30, 88, 2.5))
+def sections() -> tuple[CrossSection, ...]:
+    turn = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    rings = [(float(z), float(aorta_radius(z))) for z in np.arange(-30, 88, 2.5)]
+    return tuple(
+        CrossSection(
+            z + 30,
+            2 * r,
+            (AORTA_X, AORTA_Y, z),
+            np.stack([AORTA_X + r * np.cos(turn), AORTA_Y + r * np.sin(turn), np.full(72, z)], axis=-1),
+        )
+        for z, r in rings
+    )
 
 
 def report(lang: str = "en", *, findings: int = 2) -> CaseReport:
