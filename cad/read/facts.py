@@ -72,7 +72,7 @@ class Frames:
     __slots__ = ("_dataset", "_per_frame", "_shared")
 
     def __init__(self, dataset: Dataset) -> None:
-        shared = dataset.get("SharedFunctionalGroupsSequence") or ()
+        shared: Any = dataset.get("SharedFunctionalGroupsSequence") or ()
         self._dataset = dataset
         self._per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or ()
         self._shared = _flat(shared[0]) if len(shared) else {}

@@ -17,6 +17,7 @@ from cad.read.limits import DRIFT_MM, SAME_COSINE, SAME_POSITION_MM, SAME_SPACIN
 from cad.space import FloatArray
 
 Slices = tuple[SliceFacts, ...]
+_FINER = 4  # an uneven stack is resampled at its narrowest step; that may cost so many times the memory, no more
 Same = Callable[[SliceFacts, SliceFacts], bool]
 
 
@@ -137,7 +138,7 @@ class _Work:
                 return None
         if copies:
             self.refuse(copies, "duplicate_slice", "the same position and pixels as another slice of the series, which is used")
-            self.warn("duplicates_dropped", f"{len(copies)} copies of slices left out")
+            self.warn("duplicates_dropped", f"{len(copies)} {'copy' if len(copies) == 1 else 'copies'} of slices left out")
         return tuple(kept)
 
 
@@ -171,8 +172,10 @@ def _difference(item: SliceFacts, other: SliceFacts) -> tuple[str, str]:
         return "mixed_size", f"{item.rows} x {item.columns} pixels in a series of {other.rows} x {other.columns}"
     if not np.allclose(item.orientation or (), other.orientation or (), atol=SAME_COSINE):
         return "mixed_orientation", f"another plane than the rest of the series, {_angle(item, other):.1f} degrees apart"
-    if not np.allclose(item.spacing_mm or (), other.spacing_mm or (), rtol=SAME_SPACING):
-        return "mixed_spacing", f"PixelSpacing {item.spacing_mm} mm in a series of {other.spacing_mm} mm"
+    one, two = item.spacing_mm or (), other.spacing_mm or ()
+    if not np.allclose(one, two, rtol=SAME_SPACING):
+        mine, theirs = (" x ".join(f"{s:.4g}" for s in spacing) for spacing in (one, two))
+        return "mixed_spacing", f"pixels of {mine} mm in a series of {theirs} mm"
     return "", ""
 
 
@@ -246,7 +249,7 @@ def _step_remarks(stack: Stack, limits: Limits) -> Iterable[_Remark]:
     if usual > limits.step_mm[0]:
         yield _Remark("thick_slices", f"slices are {usual:.2f} mm apart", usual > limits.step_mm[1])
     if not stack.even:
-        narrow = float(steps.min()) < usual * (1 - limits.uneven[1]) - SAME_POSITION_MM
+        narrow = bool(steps.min() < usual / _FINER)
         how = "too uneven to resample" if narrow else f"resampled every {stack.step_mm:.3f} mm"
         yield _Remark("uneven_spacing", f"steps of {steps.min():.3f} to {steps.max():.3f} mm; {how}", narrow)
 
@@ -263,7 +266,8 @@ def _gap_sentence(stack: Stack, gaps: list[int], usual: float) -> str:
     told = [f"{steps[i]:.2f} mm between {base + stack.along_mm[i]:.2f} and {base + stack.along_mm[i + 1]:.2f} mm" for i in gaps[:3]]
     missing = sum(max(1, round(steps[i] / usual) - 1) for i in gaps)
     more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-    return f"usual step {usual:.2f} mm, but {', '.join(told)}{more} along the normal: about {missing} slices missing"
+    lost = "1 slice" if missing == 1 else f"{missing} slices"
+    return f"usual step {usual:.2f} mm, but {', '.join(told)}{more} along the normal: about {lost} missing"
 
 
 def _tilt_remarks(stack: Stack, limits: Limits) -> Iterable[_Remark]:

@@ -1,0 +1,1 @@
+"""Makes `factory` (DICOM series) and `phantoms` (analytic shapes) importable by every test below."""
