@@ -80,13 +80,14 @@ def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> _Walk:
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
     implicit, little = _encoding(dataset)
+    family = family_of(elements.text_at(dataset, 0x00080016))
     return _Walk(
         profile=profile,
         pseudonyms=pseudonyms,
         patient=pseudonyms.patient_id(patient),
         days=pseudonyms.shift_days(patient),
-        echo=echo_of(identity_of(dataset)),
-        family=family_of(elements.text_at(dataset, 0x00080016)),
+        echo=echo_of(identity_of(dataset, profile.plan(family, 0))),
+        family=family,
         implicit=implicit,
         little=little,
     )
@@ -112,10 +113,10 @@ class _Walk:
             raise InputRefusedError("nested_too_deep", f"sequences are nested deeper than {elements.MAX_DEPTH}")
         plan = self.profile.plan(self.family, len(path))
         kept: dict[BaseTag, DataElement | RawDataElement] = {}
-        for tag in source.keys():  # noqa: SIM118 - iterating a Dataset converts its values
-            element = _Element(self, source, tag, (*path, int(tag))).applied(plan[int(tag)])
-            if element is not None:
-                kept[tag] = element
+        for tag, element in elements.held(source):
+            written = _Element(self, source, tag, element, (*path, int(tag))).applied(plan[int(tag)])
+            if written is not None:
+                kept[tag] = written
         result = Dataset(kept, parent_encoding=elements.charset(source))
         result.set_original_encoding(self.implicit, self.little, elements.charset(source))
         return result
@@ -133,13 +134,13 @@ class _Element:
     walk: _Walk
     source: Dataset
     tag: BaseTag
+    element: DataElement | RawDataElement
     path: tuple[int, ...]
 
     def applied(self, decision: Decision) -> DataElement | RawDataElement | None:
         """The element to write, or None. A raw value that is kept stays the bytes it was."""
-        element = self._held()
-        if isinstance(element, RawDataElement):
-            elements.check_length(element)
+        if isinstance(self.element, RawDataElement):
+            elements.check_length(self.element)
         match decision.action:
             case Action.REMOVE:
                 return self._done("removed", decision.reason, None)
@@ -158,9 +159,6 @@ class _Element:
         self.walk.tally[(self.path, action, reason)] += 1
         return element
 
-    def _held(self) -> DataElement | RawDataElement | None:
-        return elements.get(self.source, self.tag)
-
     def _vr(self) -> str:
         """The VR to write: the dictionary's where it has one, else the stated one."""
         known = dictionary_vrs(self.tag)
@@ -170,15 +168,13 @@ class _Element:
         return known[0]
 
     def _stated_vr(self) -> str | None:
-        element = self._held()
-        vr = element.VR if element is not None else None
-        return None if vr == "UN" else vr
+        return None if self.element.VR == "UN" else self.element.VR
 
     def _text(self) -> str:
-        return elements.text_at(self.source, self.tag)
+        return elements.text_of(self.source, self.element)
 
     def _is_sequence(self) -> bool:
-        return elements.is_sequence(self.source, self.tag)
+        return elements.is_sequence(self.element)
 
     def _zeroed(self, reason: str) -> DataElement | None:
         pseudonym = self._pseudonym()
@@ -296,8 +292,7 @@ class _Element:
 
     def _binary_fault(self, vr: str) -> str:
         """Numbers must be as many as the dictionary allows: a damaged tag must not carry a name through as a number."""
-        element = self._held()
-        value = element.value if element is not None else None
+        value = self.element.value
         if self.tag in PIXELS or not isinstance(value, bytes):
             return ""
         entry = dictionary_entry(self.tag)
@@ -308,13 +303,13 @@ class _Element:
 
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
-        element = self._held()
+        element = self.element
         if isinstance(element, RawDataElement):
             same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)
             if same and (self.walk.implicit or element.VR not in (None, "UN")):
                 return element
             return elements.converted(self.source, element._replace(VR=vr) if element.VR in (None, "UN") else element)
-        if element is None or isinstance(element.value, bytes):
+        if isinstance(element.value, bytes):
             return element
         return copy.deepcopy(element)
 

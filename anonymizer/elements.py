@@ -27,6 +27,11 @@ def get(dataset: Dataset, tag: int) -> DataElement | RawDataElement | None:
     return cast(DataElement | RawDataElement, dataset.get_item(key)) if key in dataset else None
 
 
+def held(dataset: Dataset) -> list[tuple[BaseTag, DataElement | RawDataElement]]:
+    """Every element as it is held, raw or converted, with its tag; nothing is converted by looking."""
+    return [(tag, cast(DataElement | RawDataElement, dataset.get_item(tag))) for tag in dataset.keys()]  # noqa: SIM118
+
+
 def converted(dataset: Dataset, element: DataElement | RawDataElement) -> DataElement:
     """The element with a Python value; the data set keeps its own.
 
@@ -63,14 +68,11 @@ def text_at(dataset: Dataset, tag: int) -> str:
     return "" if element is None else text_of(dataset, element)
 
 
-def is_sequence(dataset: Dataset, tag: BaseTag) -> bool:
+def is_sequence(element: DataElement | RawDataElement) -> bool:
     """Whether the element is a sequence: stated so, or implicit or UN with a tag that is one in the dictionary."""
-    element = get(dataset, tag)
-    if element is None:
-        return False
     if isinstance(element, DataElement) or element.VR not in (None, "UN"):
         return bool(element.VR == "SQ")
-    return dictionary_vrs(tag) == ("SQ",)
+    return dictionary_vrs(element.tag) == ("SQ",)
 
 
 def items_at(dataset: Dataset, tag: BaseTag) -> list[Dataset]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
 from anonymizer import elements
+from anonymizer.actions import Action
 from anonymizer.echo import Identity
+from anonymizer.profile import Plan
 from anonymizer.rules import dictionary_vrs
 
 PATIENT_ID = 0x00100020
@@ -36,11 +38,13 @@ _IDENTIFIERS = frozenset(
 )
 _PHRASES = frozenset({0x00101040, 0x00080080, 0x00080081, 0x00081040, 0x00321033})  # address, institution, departments
 
+_LISTED = _IDENTIFIERS | _PHRASES | {BIRTH_DATE}
 
-def identity_of(dataset: Dataset) -> Identity:
-    """Every identifying value of the data set, at any depth, sorted so that equal patients give equal identities."""
+
+def identity_of(dataset: Dataset, plan: Plan) -> Identity:
+    """Every identifying value at any depth that the profile does not keep, sorted so that equal patients are equal identities."""
     found: dict[str, set[str]] = {"names": set(), "identifiers": set(), "phrases": set(), "birth_dates": set()}
-    for tag, text in _identifying(dataset):
+    for tag, text in _identifying(dataset, plan):
         kind = "birth_dates" if tag == BIRTH_DATE else "identifiers" if tag in _IDENTIFIERS else "phrases" if tag in _PHRASES else "names"
         found[kind].update(part for part in text.split("\\") if part.strip())
     return Identity(**{kind: tuple(sorted(values)) for kind, values in found.items()})
@@ -56,16 +60,15 @@ def patient_of(dataset: Dataset) -> str:
     return own[STUDY_UID]
 
 
-def _identifying(dataset: Dataset) -> Iterator[tuple[int, str]]:
-    for tag in list(dataset.keys()):
-        if tag in _IDENTIFIERS or tag in _PHRASES or tag == BIRTH_DATE or _is_name(dataset, tag):
-            yield int(tag), elements.text_at(dataset, tag)
-        elif elements.is_sequence(dataset, tag):
+def _identifying(dataset: Dataset, plan: Plan) -> Iterator[tuple[int, str]]:
+    for tag, element in elements.held(dataset):
+        if tag in _LISTED or _is_name(element):
+            if plan[int(tag)].action is not Action.KEEP:
+                yield int(tag), elements.text_of(dataset, element)
+        elif elements.is_sequence(element):
             for item in elements.items_at(dataset, tag):
-                yield from _identifying(item)
+                yield from _identifying(item, plan)
 
 
-def _is_name(dataset: Dataset, tag: BaseTag) -> bool:
-    element = elements.get(dataset, tag)
-    stated = element.VR if element is not None else None
-    return stated == "PN" or (stated in (None, "UN") and dictionary_vrs(tag) == ("PN",))
+def _is_name(element: DataElement | RawDataElement) -> bool:
+    return element.VR == "PN" or (element.VR in (None, "UN") and dictionary_vrs(element.tag) == ("PN",))

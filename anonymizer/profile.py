@@ -118,6 +118,8 @@ def screening_profile() -> Profile:
 
 
 def _decide(profile: Profile, tag: int, family: Family, depth: int) -> Decision:
+    if tag >> 16 in (0x0000, 0x0002):
+        return Decision(Action.REMOVE, "not_of_a_data_set")  # commands and file meta; the output gets a meta of its own
     rule = rules.rule_for(tag)
     if rule is None or rules.is_repeating_group(tag):
         return _unlisted(profile, tag)
