@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cad.model import ModelVersion
 from cad.networks import LoadedModel
 
+if TYPE_CHECKING:
+    from cad.write.worklist import WorklistRow
+
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
+StageListener = Callable[[str], None]
 
 
 class ModelStore(Protocol):
@@ -26,6 +30,10 @@ class ModelStore(Protocol):
 
     def current(self, task: str) -> ModelVersion:
         """The version screening uses. Raises ModelError when there is none."""
+        ...
+
+    def verify(self, version: ModelVersion) -> None:
+        """Compare the stored weights with the registered digest, without loading. Raises ModelError."""
         ...
 
     def load(self, version: ModelVersion) -> LoadedModel:
@@ -57,8 +65,12 @@ class ResultStore(Protocol):
         """The digest recorded for a finished job, or None."""
         ...
 
-    def record(self, key: str, digest: str, status: str) -> None:
-        """Mark a job finished."""
+    def document(self, key: str) -> str:
+        """What was recorded beside a finished job, or ""."""
+        ...
+
+    def record(self, key: str, digest: str, status: str, document: str = "", case: str = "") -> None:
+        """Mark a job finished; `document` is what a resumed run needs to speak of it without running it."""
         ...
 
 
@@ -75,4 +87,24 @@ class Clock(Protocol):
 
     def now_utc(self) -> str:
         """ISO 8601, UTC, seconds."""
+        ...
+
+
+class ScreenListener(Protocol):
+    """Hears how a screening goes on; a progress bar, or nobody. Told nothing that identifies."""
+
+    def file(self, index: int) -> None:
+        """A file of the export is being looked at, counted from 0."""
+        ...
+
+    def studies(self, total: int) -> None:
+        """The export is walked; so many studies follow."""
+        ...
+
+    def stage(self, name: str) -> None:
+        """A stage of the present study begins (serial engine only)."""
+        ...
+
+    def finished(self, row: WorklistRow) -> None:
+        """A study ended."""
         ...

@@ -1,0 +1,116 @@
+"""One study from its de-identified files to a written case: the table of contents of the product.
+
+read -> choose -> look (detect, segment, measure, explain: each task does its own) -> rank -> report -> write
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cad.errors import Refusal
+from cad.model import ModelVersion
+from cad.read.assemble import assemble
+from cad.read.headers import read_headers
+from cad.report import CaseReport
+from cad.write.case import write_case
+from pipelines.accounts import fates, summarised
+from pipelines.choosing import Choosing, Look, choose
+from pipelines.merging import ranked
+from pipelines.meter import Meter
+from pipelines.wiring import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOrder:
+    """What one case is made of.
+
+    `files` maps each de-identified file to the handle a report may show; `refused` are the files that
+    did not get this far. `folder` is written whole or not at all.
+    """
+
+    case: str
+    study_instance_uid: str
+    files: Mapping[Path, str]
+    refused: tuple[Refusal, ...]
+    lang: str
+    settings_sha256: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseRun:
+    """The report as written, and by file handle: its series, and why it was not looked at (where it was not)."""
+
+    report: CaseReport
+    series: int
+    series_of: Mapping[str, str]
+    unused: Mapping[str, Refusal]
+
+
+def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
+    """Screen one study and write its folder.
+
+    A study nothing can be said of gives status "not_screened" and the reasons. Raises ModelError when a
+    registered model was edited, and whatever a task raises: the caller fails the study.
+    """
+    meter.begin("read")
+    scan = read_headers(sorted(order.files))
+    series = tuple(series for study in scan.studies for series in study.series)
+    meter.begin("assemble")
+    choosing = choose(series, bench.tasks, assemble)
+    looks = tuple(_look(look, bench, order.lang, meter) for look in choosing.looks)
+    meter.begin("write")
+    patient = next((study.patient for study in scan.studies), "")
+    report = _report(order, patient, (*scan.refusals, *choosing.refusals), choosing, looks, bench)
+    written = _write(report, looks, order.folder)
+    meter.end()
+    unused, series_of = fates(order.files, series, scan.refusals, choosing, looks)
+    return CaseRun(written, len(series), series_of, unused)
+
+
+def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
+    """One task over its volume: the same look with its result, or with the task's refusal."""
+    name = look.task.name
+    meter.begin(f"{name}: load model")
+    model = bench.models.load(bench.models.current(name))
+    return look.done(look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}")))
+
+
+def _report(
+    order: CaseOrder, patient: str, refused: Sequence[Refusal], choosing: Choosing, looks: Sequence[Look], bench: Bench
+) -> CaseReport:
+    results = [look.result for look in looks if look.result]
+    refusals = (*order.refused, *refused, *(look.refusal for look in looks if look.refusal), *bench.refused)
+    return CaseReport(
+        case=order.case,
+        patient=patient,
+        study_instance_uid=order.study_instance_uid,
+        status="screened" if results else "not_screened",
+        findings=ranked(results),
+        measurements=tuple(measurement for result in results for measurement in result.measurements),
+        funnels=tuple(result.funnel for result in results),
+        refusals=summarised(refusals, order.files) or _nothing_to_look_at(order.case, results),
+        warnings=summarised((*choosing.warnings, *(w for result in results for w in result.warnings)), order.files),
+        choices=choosing.explained(looks),
+        novelty=tuple(result.novelty for result in results if result.novelty),
+        models=_models([result.model for result in results]),
+        settings_sha256=order.settings_sha256,
+        lang=order.lang,
+    )
+
+
+def _nothing_to_look_at(case: str, results: Sequence[object]) -> tuple[Refusal, ...]:
+    if results:
+        return ()
+    return (Refusal(case, "no_task_for_study", "no installed task looks at any series of this study"),)
+
+
+def _models(used: Sequence[ModelVersion]) -> tuple[ModelVersion, ...]:
+    return tuple(sorted({model.sha256: model for model in used}.values(), key=lambda model: model.name))
+
+
+def _write(report: CaseReport, looks: Sequence[Look], folder: Path) -> CaseReport:
+    exhibits = tuple(exhibit for look in looks if look.result for exhibit in look.result.exhibits)
+    return write_case(report, exhibits, folder)

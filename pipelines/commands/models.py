@@ -1,0 +1,100 @@
+"""models list|show|register|audit: which weights there are, and whether their history is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.commands.terminal import JsonOption, put, put_json, say, table
+
+if TYPE_CHECKING:
+    from cad.model import ModelVersion
+    from pipelines.registry.shipped import FolderModels
+
+app = typer.Typer(no_args_is_help=True, help="Model versions: list, show, register, audit.")
+ModelsOption = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Another folder of model versions.")]
+
+
+@app.command(name="list")
+def list_versions(models: ModelsOption = None, json: JsonOption = False) -> int:
+    """Every version of every task; `current` is the one that screening uses."""
+    store = _store(models)
+    rows = [_facts(version, store) for task in store.tasks() for version in store.versions(task)]
+    if json:
+        put_json(rows)
+    else:
+        table("Model versions", ("task", "version", "current", "sha256", "file"), [tuple(row[k] for k in _COLUMNS) for row in rows])
+    return int(any(row["file"] != "whole" for row in rows))
+
+
+_COLUMNS = ("task", "version", "current", "sha256", "file")
+
+
+@app.command()
+def show(task: Annotated[str, typer.Argument(metavar="TASK")], models: ModelsOption = None, json: JsonOption = False) -> int:
+    """The current version of a task, with its card."""
+    store = _store(models)
+    version = store.current(task)
+    card = store.card(version)
+    put_json({**_facts(version, store), "card": card}) if json else put(
+        card or f"{version.name} {version.version} {version.sha256}: no card"
+    )
+    return 0
+
+
+@app.command()
+def register(
+    weights: Annotated[Path, typer.Argument(metavar="FILE", help="What `shoken train` wrote.", show_default=False)],
+    models: ModelsOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Add a model file to the versions of its task, make it current, and record that in the ledger."""
+    from pipelines import wiring
+    from pipelines.registry.shipped import SHIPPED, add_version
+
+    card = weights.with_suffix(".card.md")
+    version = add_version(models or SHIPPED, weights, card=card.read_text(encoding="utf-8") if card.is_file() else "")
+    wiring.model_ledger().append("register", task=version.name, version=version.version, sha256=version.sha256)
+    put_json(_facts(version, _store(models))) if json else put(f"{version.name} {version.version} is registered: sha256 {version.sha256}")
+    return 0
+
+
+@app.command()
+def audit(models: ModelsOption = None, json: JsonOption = False) -> int:
+    """Walk the model ledger and compare every model file with its registered digest."""
+    from cad.errors import ModelError
+    from pipelines import wiring
+
+    chain, store = wiring.model_ledger().audit(), _store(models)
+    faults = list(chain.faults)
+    for version in (version for task in store.tasks() for version in store.versions(task)):
+        try:
+            store.verify(version)
+        except ModelError as error:
+            faults.append(error.sentence())
+    for fault in faults:
+        say(fault)
+    document: dict[str, Any] = {"entries": chain.entries, "head": chain.head, "faults": faults}
+    put_json(document) if json else put(f"{chain.entries} ledger entries, head {chain.head[:16]}, {len(faults)} faults")
+    return int(bool(faults))
+
+
+def _store(folder: Path | None) -> FolderModels:
+    from pipelines import wiring
+    from pipelines.config import load_settings
+
+    return wiring.models(load_settings(models=folder))
+
+
+def _facts(version: ModelVersion, store: FolderModels) -> dict[str, Any]:
+    from cad.errors import ModelError
+
+    try:
+        store.verify(version)
+        state = "whole"
+    except ModelError as error:
+        state = error.problem.split(":")[-1].strip()
+    current = store.current(version.name).version == version.version
+    return {"task": version.name, "version": version.version, "current": current, "sha256": version.sha256, "file": state}

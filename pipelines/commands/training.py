@@ -1,0 +1,28 @@
+"""train: a model file and its card from a task's own recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.terminal import JsonOption, put, put_json, spinner
+
+
+def train(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="An installed task.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model file, card and cached data go.")] = Path("out/training"),
+    json: JsonOption = False,
+) -> int:
+    """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed."""
+    from pipelines.config import load_settings
+    from pipelines.training import run_training
+
+    with spinner(f"training {task}") as bar:
+        trained = run_training(task, out, load_settings(), bar["update"])
+    if json:
+        put_json({"task": task, "file": str(trained.file), "sha256": trained.sha256, "index": trained.index})
+    else:
+        put(f"{trained.file} sha256 {trained.sha256}\n{trained.index}\nTo use it: shoken models register {trained.file}")
+    return 0

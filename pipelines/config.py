@@ -1,0 +1,150 @@
+"""One frozen `Settings` from flags, environment (SHOKEN_*), a TOML file and defaults, in that order of authority.
+
+An unknown key is an error that names the key and the accepted ones: a misspelt setting must never
+be a silent default. `settings_digest` covers only what can change a result, so that moving a run
+to another engine or machine keeps its identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cad.errors import ShokenError
+
+ENV_PREFIX = "SHOKEN_"
+SETTINGS_VARIABLE = "SHOKEN_SETTINGS"
+OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK"})
+FILE = "_file"
+RESULT_FIELDS = frozenset({"tasks", "lang", "profile"})
+
+Names = Annotated[tuple[str, ...], NoDecode]
+Engine = Literal["serial", "processes", "ray"]
+Language = Literal["en", "ja"]
+Profile = Literal["screening", "basic"]
+
+
+class SettingsError(ShokenError):
+    """A setting that is unknown or has a value that is not accepted."""
+
+
+class Settings(BaseSettings):
+    """Everything a person can set. Frozen and hashable; `description` is what an error calls the accepted form."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    tasks: Names = Field(default=(), description="names of installed tasks, separated by commas; none means every one")
+    lang: Language = Field(default="en", description="en, ja")
+    profile: Profile = Field(default="screening", description="screening (dates shifted per patient), basic (dates removed)")
+    engine: Engine = Field(default="serial", description="serial, processes, ray")
+    workers: int = Field(default=0, ge=0, le=1024, description="0 (one worker for two cores) to 1024")
+    jobs_per_worker: int = Field(default=16, ge=1, le=10_000, description="1 to 10000")
+    models: Path | None = Field(default=None, description="a folder with index.json and safetensors files")
+    key_file: Path | None = Field(default=None, description="a file only its owner can read")
+    mlflow_uri: str = Field(default="", description="an MLflow tracking address such as sqlite:////path/mlflow.db")
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        names = value.split(",") if isinstance(value, str) else value
+        return tuple(sorted({str(n).strip() for n in names} - {""})) if isinstance(names, list | tuple | set) else names
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment; the file's values arrive under `_file` and stand below both."""
+        values = dict(getattr(init_settings, "init_kwargs", {}))
+        file_values = values.pop(FILE, {})
+        return (
+            InitSettingsSource(settings_cls, init_kwargs=values),
+            env_settings,
+            InitSettingsSource(settings_cls, init_kwargs=file_values),
+        )
+
+
+def load_settings(file: Path | None = None, **flags: object) -> Settings:
+    """Settings from flags (None means not given), environment and a TOML file.
+
+    Without `file`, $SHOKEN_SETTINGS and then settings.toml in the user's configuration folder are
+    read where they exist. Raises SettingsError naming the key or field and what is accepted.
+    """
+    given: dict[str, Any] = {key: value for key, value in flags.items() if value is not None}
+    _known(given, "flags")
+    _known(dict.fromkeys(_environment_names(), ""), "environment")
+    path = file or _default_file()
+    values = _toml(path) if path else {}
+    _known(values, path.name if path else "")
+    try:
+        return Settings(**{**given, FILE: values})
+    except ValidationError as error:
+        raise _sentence(error) from None
+
+
+def settings_digest(settings: Settings, tasks: tuple[str, ...]) -> str:
+    """sha256 over the settings that can change a result; `tasks` are the resolved names."""
+    values = {name: getattr(settings, name) for name in RESULT_FIELDS - {"tasks"}} | {"tasks": sorted(tasks)}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def config_folder() -> Path:
+    """The user's configuration folder (not created here)."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "shoken"
+
+
+def state_folder() -> Path:
+    """The user's state folder: model index and model ledger (not created here)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "shoken"
+
+
+def _default_file() -> Path | None:
+    named = os.environ.get(SETTINGS_VARIABLE)
+    if named:
+        return Path(named)
+    usual = config_folder() / "settings.toml"
+    return usual if usual.is_file() else None
+
+
+def _environment_names() -> list[str]:
+    names = [name for name in os.environ if name.startswith(ENV_PREFIX) and name not in OTHER_VARIABLES]
+    return [name.removeprefix(ENV_PREFIX).lower() for name in names]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot be read ({error.strerror})", subject=path.name, accepted="a readable TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"is not TOML: {error}", subject=path.name, accepted='lines such as lang = "ja"') from None
+
+
+def _known(values: Mapping[str, object], where: str) -> None:
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        key = f"{ENV_PREFIX}{unknown[0].upper()}" if where == "environment" else unknown[0]
+        raise SettingsError(f"unknown setting in the {where}", subject=key, accepted=", ".join(sorted(Settings.model_fields)))
+
+
+def _sentence(error: ValidationError) -> SettingsError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    field = Settings.model_fields.get(name)
+    return SettingsError(first["msg"].lower(), subject=name, accepted=(field.description or "") if field else "")
+
+
+ENGINES: tuple[str, ...] = get_args(Engine)
+LANGUAGES: tuple[str, ...] = get_args(Language)

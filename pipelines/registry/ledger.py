@@ -1,0 +1,125 @@
+"""The truth about models: an append-only chain of events in a JSON-lines file.
+
+Every entry carries the sha256 of the one before it, and a small file beside it holds the length and
+the last digest, so that an edited, removed, reordered or cut-off entry is found by `audit`. Whoever
+can rewrite both files can rewrite history; keep a copy of the head elsewhere (`shoken models audit`
+prints it) to notice that too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cad.errors import ModelError
+from pipelines.ports import Clock
+
+EVENTS = ("register", "approve", "promote")
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found: how many entries, the digest of the last, and what is wrong (nothing, when sound)."""
+
+    entries: int
+    head: str
+    faults: tuple[str, ...]
+
+
+class ModelLedger:
+    """An append-only hash chain of model events."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+
+    @property
+    def head_path(self) -> Path:
+        """The file that anchors the end of the chain."""
+        return self.path.with_suffix(".head.json")
+
+    def append(self, event: str, **facts: str) -> str:
+        """Add one event and return its digest. Raises ModelError for an unknown event or a chain that is not sound."""
+        if event not in EVENTS:
+            raise ModelError(f"unknown event {event!r}", subject="event", accepted=", ".join(EVENTS))
+        with self._locked():
+            audit = self.audit()
+            if audit.faults:
+                raise ModelError(audit.faults[0], subject=self.path.name, accepted="a chain that `shoken models audit` finds sound")
+            entry = {"n": audit.entries, "prev": audit.head, "at_utc": self.clock.now_utc(), "event": event, "facts": facts}
+            line = _line(entry)
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._anchor(audit.entries + 1, _digest(line))
+        return _digest(line)
+
+    def entries(self) -> tuple[dict[str, Any], ...]:
+        """Every entry, oldest first, as stored."""
+        return tuple(json.loads(line) for line in self._lines())
+
+    def audit(self) -> Audit:
+        """Walk the chain and compare its end with the anchor."""
+        faults, previous, lines = [], GENESIS, self._lines()
+        for number, line in enumerate(lines):
+            if fault := _fault(line, number, previous):
+                faults.append(f"entry {number}: {fault}")
+            previous = _digest(line)
+        anchor = self._anchored()
+        if anchor != (len(lines), previous):
+            faults.append(f"the chain ends after {len(lines)} entries, its anchor says {anchor[0]}, or the last entry was changed")
+        return Audit(len(lines), previous, tuple(faults))
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+
+    def _anchored(self) -> tuple[int, str]:
+        if not self.head_path.exists():
+            return (0, GENESIS)
+        document = json.loads(self.head_path.read_text(encoding="utf-8"))
+        return (int(document["entries"]), str(document["head"]))
+
+    def _anchor(self, entries: int, head: str) -> None:
+        beside = self.head_path.with_suffix(".part")
+        beside.write_text(json.dumps({"entries": entries, "head": head}), encoding="utf-8")
+        beside.replace(self.head_path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
+def _fault(line: str, number: int, previous: str) -> str:
+    try:
+        entry = json.loads(line)
+        numbered, linked = entry["n"] == number, entry["prev"] == previous
+    except (ValueError, KeyError, TypeError):
+        return "not readable"
+    if _line(entry) != line:
+        return "not in canonical form"
+    if not linked:
+        return "does not continue the entry before it"
+    return "" if numbered else "is out of order"

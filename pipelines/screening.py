@@ -1,0 +1,172 @@
+"""The long job: an export in, a ranked worklist and an account of every file out. Survives `kill -9`, goes on with `resume`.
+
+walk -> group by study -> one job a study -> ledger -> manifest, worklist
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cad.errors import Refusal
+from cad.networks import sha256_of
+from cad.write.folder import write_manifest, write_worklist
+from cad.write.manifest import ManifestRow
+from cad.write.worklist import SCREENED, WorklistRow
+from pipelines import wiring
+from pipelines.config import Settings, settings_digest
+from pipelines.desk import Desk
+from pipelines.exchange.folders import FoundFile, is_empty, walk
+from pipelines.outfolder import OutError, OutFolder, check_apart, claimed
+from pipelines.ports import Runner, ScreenListener
+from pipelines.runners.ledger import JobLedger
+from pipelines.studies import InputFile, ScreenStudy, StudyJob, StudyOutcome, failed_study, from_document, to_document
+from pipelines.wiring import Bench, Tools
+
+ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """How a run ended. `refused` counts files by reason; `models_refused` names tasks without a usable model."""
+
+    rows: tuple[WorklistRow, ...]
+    files: int
+    refused: Mapping[str, int]
+    models_refused: tuple[Refusal, ...]
+    resumed: int
+
+    @property
+    def failed(self) -> int:
+        """Studies that failed."""
+        return sum(row.status == "failed" for row in self.rows)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every file and study was screened, else 1."""
+        return int(bool(self.failed or self.refused or self.models_refused))
+
+
+@dataclass(slots=True)
+class _Intake:
+    """Every file of the export: grouped by study, or accounted for at the door."""
+
+    studies: dict[str, list[InputFile]] = field(default_factory=dict)
+    rows: list[ManifestRow] = field(default_factory=list)
+
+
+def screen(
+    export: Path, out: Path, settings: Settings, listener: ScreenListener, *, resume: bool = False, tools: Tools | None = None
+) -> Screening:
+    """Screen an export into OUT (DESIGN section 4).
+
+    Raises ShokenError for wrong use, before anything is written, and DiskFullError when nothing can go on.
+    `tools` are opened from the settings unless given; with worker processes they must be picklable.
+    """
+    check_apart(export, out)
+    if is_empty(export):
+        raise OutError("there is not one file in it", subject=f"EXPORT {export}", accepted="a folder or zip of DICOM files")
+    engine, tools = wiring.runner(settings), tools or wiring.tools(settings)
+    bench, desk = tools.open_bench(), tools.open_desk()
+    settings_sha256 = settings_digest(settings, bench.names)
+    with claimed(out, _identity(settings_sha256, bench, desk), resume=resume) as place:
+        intake = _take_in(export, place, desk, listener)
+        jobs = [_job(study, files, settings, settings_sha256, bench, place) for study, files in sorted(intake.studies.items())]
+        listener.studies(len(jobs))
+        stage = listener.stage if settings.engine == "serial" else silent
+        outcomes = tuple(_outcomes(ScreenStudy(tools, stage), jobs, _ledger(place, jobs), engine, listener))
+        return _close(place, intake, outcomes, bench, settings)
+
+
+def silent(_stage: str) -> None:
+    """Nobody listens to the stages of a worker process."""
+
+
+def case_of(study: str) -> str:
+    """The short name of a case, from its pseudonymous StudyInstanceUID."""
+    return f"case-{hashlib.sha256(study.encode()).hexdigest()[:12]}"
+
+
+def _identity(settings_sha256: str, bench: Bench, desk: Desk) -> dict[str, str]:
+    models = hashlib.sha256(json.dumps(bench.digests, sort_keys=True).encode()).hexdigest()
+    return {"settings": settings_sha256, "models": models, "key": desk.fingerprint}
+
+
+def _take_in(export: Path, place: OutFolder, desk: Desk, listener: ScreenListener) -> _Intake:
+    intake = _Intake()
+    for index, found in enumerate(walk(export, place.work / "unpacked")):
+        listener.file(index)
+        _admit(index, found, desk, intake)
+    return intake
+
+
+def _admit(index: int, found: FoundFile, desk: Desk, intake: _Intake) -> None:
+    handle = desk.handle(found.name)
+    if found.refusal:
+        status = SCREENED if found.refusal.reason == ARCHIVE else "refused"
+        intake.rows.append(ManifestRow(handle, index, status, found.refusal.reason, found.refusal.detail))
+        return
+    admitted = desk.admit(found.path)
+    if isinstance(admitted, Refusal):
+        intake.rows.append(ManifestRow(handle, index, "refused", admitted.reason, admitted.detail))
+    else:
+        study, sha256 = admitted
+        intake.studies.setdefault(study, []).append(InputFile(index, handle, found.path, sha256))
+
+
+def _job(study: str, files: Sequence[InputFile], settings: Settings, settings_sha256: str, bench: Bench, place: OutFolder) -> StudyJob:
+    content = sorted((file.handle, file.sha256) for file in files)
+    identity = json.dumps([study, settings_sha256, bench.digests, content], sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()
+    return StudyJob(key, case_of(study), study, tuple(files), settings.lang, settings_sha256, place.root)
+
+
+def _ledger(place: OutFolder, jobs: Sequence[StudyJob]) -> JobLedger:
+    ledger = JobLedger(place.results, owner="screen")
+    ledger.reclaim()
+    if ledger.cases() - {job.case for job in jobs}:
+        raise OutError("holds cases that EXPORT does not", subject=f"OUT {place.root}", accepted="the export that OUT was made from")
+    return ledger
+
+
+def _outcomes(
+    work: ScreenStudy, jobs: Sequence[StudyJob], ledger: JobLedger, engine: Runner, listener: ScreenListener
+) -> Iterator[StudyOutcome]:
+    finished = {job.key: outcome for job in jobs if (outcome := _kept(job, ledger))}
+    for outcome in finished.values():
+        listener.finished(outcome.row)
+        yield outcome
+    waiting = (job for job in jobs if job.key not in finished and ledger.claim(job.key, job.case))
+    for outcome in engine.run(work, waiting, failed_study):
+        ledger.record(outcome.key, outcome.digest, outcome.row.status, to_document(outcome), outcome.row.case)
+        listener.finished(outcome.row)
+        yield outcome
+
+
+def _kept(job: StudyJob, ledger: JobLedger) -> StudyOutcome | None:
+    """What the ledger says of a finished job whose case is still on disk as it was recorded."""
+    digest, path = ledger.done(job.key), OutFolder(job.out).case(job.case) / "case.json"
+    if digest is None or not path.is_file() or sha256_of(path) != digest:
+        return None
+    return from_document(ledger.document(job.key), job, digest)
+
+
+def _close(place: OutFolder, intake: _Intake, outcomes: Sequence[StudyOutcome], bench: Bench, settings: Settings) -> Screening:
+    rows = tuple(outcome.row for outcome in outcomes)
+    files = [*intake.rows, *(row for outcome in outcomes for row in outcome.files)]
+    refused = Counter(row.reason for row in files if row.status == "refused")
+    write_manifest(place.root, files)
+    write_worklist(place.root, rows, lang=settings.lang, totals={"files": len(files), "refused_files": refused.total()})
+    _write_timings(place, outcomes)
+    return Screening(rows, len(files), refused, bench.refused, sum(outcome.resumed for outcome in outcomes))
+
+
+def _write_timings(place: OutFolder, outcomes: Sequence[StudyOutcome]) -> None:
+    """Seconds and peak memory stand beside the results, which hold no clock reading; earlier ones stay for resumed cases."""
+    earlier = json.loads(place.timings.read_text(encoding="utf-8")) if place.timings.is_file() else {}
+    measured = {outcome.row.case: [asdict(cost) for cost in outcome.costs] for outcome in outcomes if outcome.costs}
+    place.write_json(place.timings.name, earlier | measured)

@@ -1,0 +1,119 @@
+"""The only place where adapters are chosen: settings in, tasks, models, key, runner and clock out."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from cad.errors import ModelError, Refusal, ShokenError
+from cad.tasks.task import Task, installed_tasks, task_named
+from pipelines.config import Settings, SettingsError, state_folder
+from pipelines.ports import ModelStore, Runner
+from pipelines.registry.ledger import ModelLedger
+from pipelines.registry.shipped import SHIPPED, FolderModels
+from pipelines.runners.processes import ProcessRunner
+from pipelines.runners.serial import SerialRunner
+
+if TYPE_CHECKING:
+    from pipelines.desk import Desk
+    from pipelines.registry.on_mlflow import MlflowRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a case is screened with: tasks whose model is usable, their digests, and why others are left out."""
+
+    tasks: Mapping[str, Task]
+    models: ModelStore
+    digests: Mapping[str, str]
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every task asked for, usable or not: part of what decides a result."""
+        return tuple(sorted({*self.tasks, *(refusal.path for refusal in self.refused)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """How the process that works opens its desk and its bench; picklable where both are."""
+
+    open_desk: Callable[[], Desk]
+    open_bench: Callable[[], Bench]
+
+
+class UtcClock:
+    """`pipelines.ports.Clock` on the system's clock."""
+
+    def now_utc(self) -> str:
+        """ISO 8601, UTC, seconds."""
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def tools(settings: Settings) -> Tools:
+    """Desk and bench by their settings, opened once in each process."""
+    return Tools(partial(desk, settings), partial(bench, settings))
+
+
+@cache
+def desk(settings: Settings) -> Desk:
+    """The de-identification desk under the project key."""
+    from anonymizer.key import project_key, read_key
+    from pipelines.desk import open_desk
+
+    return open_desk(read_key(settings.key_file) if settings.key_file else project_key(), settings.profile)
+
+
+@cache
+def bench(settings: Settings) -> Bench:
+    """Tasks and models. Raises ShokenError naming an unknown task's alternatives, ModelError when no task has a model."""
+    tasks = {name: task_named(name) for name in settings.tasks} if settings.tasks else installed_tasks()
+    return equipped(tasks, models(settings))
+
+
+def equipped(tasks: Mapping[str, Task], store: ModelStore) -> Bench:
+    """The tasks whose current model is there and unchanged. Raises ModelError when that is none."""
+    digests, refused = {}, []
+    for name in sorted(tasks):
+        try:
+            version = store.current(name)
+            store.verify(version)
+            digests[name] = version.sha256
+        except ModelError as error:
+            refused.append(Refusal(name, "model_unusable", error.sentence()))
+    if not digests:
+        raise ModelError(f"no task has a usable model; {refused[0].detail if refused else 'no task is installed'}")
+    return Bench({name: tasks[name] for name in digests}, store, digests, tuple(refused))
+
+
+def models(settings: Settings) -> FolderModels:
+    """The folder of model versions: the shipped one unless settings name another."""
+    if settings.models and not settings.models.is_dir():
+        raise SettingsError("there is no such folder", subject=f"models {settings.models}", accepted="a folder with index.json")
+    return FolderModels(settings.models or SHIPPED)
+
+
+def runner(settings: Settings) -> Runner:
+    """The engine. Raises SettingsError naming the extra an engine needs."""
+    if settings.engine == "ray":
+        problem = "is not installed; it comes with the extra `cluster`" if importlib.util.find_spec("ray") is None else "is not offered yet"
+        raise SettingsError(f"ray {problem}", subject="--engine ray", accepted="serial, processes")
+    return ProcessRunner(settings.workers, settings.jobs_per_worker) if settings.engine == "processes" else SerialRunner()
+
+
+def model_ledger() -> ModelLedger:
+    """The hash chain of model events in the user's state folder."""
+    return ModelLedger(state_folder() / "models.jsonl", UtcClock())
+
+
+def model_index(settings: Settings) -> MlflowRegistry:
+    """The MLflow index. Raises ShokenError naming the extra when MLflow is not installed."""
+    if importlib.util.find_spec("mlflow") is None:
+        raise ShokenError("MLflow is not installed", subject="model index", accepted='pip install "shoken[mlops]"')
+    from pipelines.registry.on_mlflow import MlflowRegistry
+
+    return MlflowRegistry(settings.mlflow_uri or f"sqlite:///{state_folder() / 'mlflow.db'}", state_folder() / "models")

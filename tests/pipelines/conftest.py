@@ -1,0 +1,95 @@
+"""What the pipeline's tests share: a key of their own, a tiny export, a fake task with a real model file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from fake_task import ENTRY_POINT, TASK
+from small_export import make_export
+
+from anonymizer.key import ProjectKey
+from cad.networks import ModelHeader, save
+from pipelines.config import Settings
+from pipelines.desk import Desk, open_desk
+from pipelines.registry.shipped import FolderModels, add_version
+from pipelines.wiring import Bench, Tools, equipped
+
+HERE = Path(__file__).resolve().parent
+SECRET = bytes(range(32))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the user's key, settings or model index."""
+    for name in [name for name in os.environ if name.startswith("SHOKEN_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    monkeypatch.delenv("FAKE_TASK", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of model versions with one for the fake task."""
+    folder = tmp_path_factory.mktemp("models")
+    save(folder / "draft.safetensors", ModelHeader("bright_ct", "1", "data", "code", {}, {}), {})
+    add_version(folder, folder / "draft.safetensors", card="# bright_ct 1\n")
+    (folder / "draft.safetensors").unlink()
+    return folder
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    return make_export(tmp_path / "export")
+
+
+@pytest.fixture
+def tools(models_folder: Path) -> Tools:
+    """Desk and bench as worker processes can open them."""
+    return Tools(partial(_desk), partial(_bench, models_folder))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def installed(tmp_path: Path, models_folder: Path, home: Path) -> dict[str, str]:
+    """An environment in which `shoken` finds the fake task by its entry point, and only its model."""
+    site = tmp_path / "site"
+    (site / "fake_task-0.dist-info").mkdir(parents=True)
+    (site / "fake_task-0.dist-info" / "entry_points.txt").write_text(ENTRY_POINT, encoding="utf-8")
+    (site / "fake_task-0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-task\nVersion: 0\n", encoding="utf-8")
+    key = home / "key"
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_bytes(SECRET)
+    key.chmod(0o600)
+    root = HERE.parents[1]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(root), str(site), str(HERE)]),
+        "SHOKEN_KEY_FILE": str(key),
+        "SHOKEN_MODELS": str(models_folder),
+        "SHOKEN_TASKS": "bright_ct",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def shoken() -> list[str]:
+    return [sys.executable, "-c", "from pipelines.cli import main; main()"]
+
+
+def _desk() -> Desk:
+    return open_desk(ProjectKey(SECRET), "screening")
+
+
+def _bench(folder: Path) -> Bench:
+    return equipped({"bright_ct": TASK}, FolderModels(folder))
