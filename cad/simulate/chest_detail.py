@@ -72,7 +72,7 @@ def _lung_trees(rng: np.random.Generator, form: ChestForm, vessels: GreatVessels
         habit = Habit(twig_mm=float(rng.uniform(0.42, 0.62)), exponent=float(rng.uniform(2.6, 2.9)), thickest_mm=7.5)
         trees.append(grow_tree(rng, root, leaves, habit))
     ends = pick_points(rng, mine & (form.lung < -24), max(8, int(volume_cm3 / 30)))
-    bronchi = grow_tree(rng, airway, ends, Habit(twig_mm=0.75, exponent=2.5, bend=0.06, thickest_mm=5.5))
+    bronchi = grow_tree(rng, airway, ends, Habit(twig_mm=0.75, exponent=2.5, bend=0.04, thickest_mm=5.5))
     return Tubes.join(trees), bronchi
 
 
@@ -80,17 +80,17 @@ def _ribs(rng: np.random.Generator, form: ChestForm) -> Tubes:
     """Twelve pairs of ribs that run round the thorax and fall to the front, and the sternum as three strips."""
     build = form.build
     angles = np.linspace(0.1, 0.88, 26)
-    gap, drop = rng.uniform(22, 25), rng.uniform(75, 115)
+    gap, drop = rng.uniform(22, 25), rng.uniform(95, 140)
     parts = []
     for number in range(12):
         end = 26 if number < 9 else 20 - 4 * (number - 9)
         for sign in (-1, 1):
             turn = np.pi * angles[:end]
-            z = build.top_z - 4 - gap * number - drop * (angles[:end] ** 1.3) * min(1, 0.35 + 0.12 * number)
+            z = build.top_z - 4 - gap * number - drop * (angles[:end] ** 1.15) * min(1, 0.35 + 0.12 * number)
             ray = np.stack([sign * np.sin(turn), np.cos(turn), np.zeros(end)], axis=1)
             path = _on_wall(form, ray, z, 7.5)
             start = np.array([[sign * 20, build.spine_y + 8, path[0, 2] + 3]])
-            parts.append(Tubes.along(np.vstack([start, path]), np.full(end + 1, rng.uniform(5.5, 7.5))))
+            parts.append(Tubes.along(np.vstack([start, path]), np.full(end + 1, rng.uniform(4.8, 6.5))))
     z = np.linspace(-75, min(70.0, build.top_z - 25), 30)
     for x in (-0.14, -0.05, 0.05, 0.14):
         ray = np.tile([[x, -1.0, 0]], (30, 1))

@@ -34,10 +34,10 @@ class Build:
     def draw(cls, rng: np.random.Generator) -> Build:
         """A random adult."""
         size = rng.normal(1, 0.06)
-        dome = rng.normal(-108, 12)
+        dome = rng.normal(-98, 14)
         return cls(
-            half_width=float(np.clip(133 * size * rng.normal(1, 0.03), 112, 152)),
-            half_depth=float(np.clip(90 * size * rng.normal(1, 0.06), 72, 112)),
+            half_width=float(np.clip(127 * size * rng.normal(1, 0.04), 106, 150)),
+            half_depth=float(np.clip(86 * size * rng.normal(1, 0.07), 66, 110)),
             fat_mm=float(rng.uniform(6, 34)),
             wall_mm=float(rng.uniform(15, 23)),
             breasts=float(rng.choice([0.0, rng.uniform(0.4, 1.0)])),
@@ -138,15 +138,15 @@ def _heart(rng: np.random.Generator, mesh: Mesh, build: Build) -> tuple[Field, F
     """The outer surface of the heart, and the four chambers (with outflow) as one field."""
     size = build.half_width / 133 * rng.uniform(0.92, 1.12)
     base = np.array(
-        [14 + rng.normal(0, 4), -24 - 0.2 * (build.half_depth - 90) + rng.normal(0, 3), 0.55 * build.right_dome_z + rng.normal(0, 4)]
+        [14 + rng.normal(0, 4), -31 - 0.4 * (build.half_depth - 88) + rng.normal(0, 3), 0.55 * build.right_dome_z + rng.normal(0, 4)]
     )
     apexward = np.array([0.74, -0.46, -0.5]) + rng.normal(0, 0.06, 3)
     apexward /= np.linalg.norm(apexward)
     side = np.cross(apexward, [0, 0, 1])
     side /= np.linalg.norm(side)
     frame = np.stack([apexward, side, np.cross(apexward, side)])
-    outer = ellipsoid(mesh, base, np.array([62, 44, 47]) * size, frame) + 1.5 * smooth_noise(rng, LATTICE, 30)
-    offsets = ((24, 10, 8, 30, 15, 17), (12, -22, 6, 30, 11, 22), (-38, -14, 4, 18, 17, 26), (-32, 20, 12, 20, 17, 18))
+    outer = ellipsoid(mesh, base, np.array([66, 50, 49]) * size, frame) + 1.5 * smooth_noise(rng, LATTICE, 30)
+    offsets = ((22, 12, 4, 33, 19, 20), (14, -24, 4, 33, 14, 24), (-38, -16, 4, 21, 20, 29), (-30, 24, 12, 26, 17, 21))
     chambers = np.full(outer.shape, 50, dtype=np.float32)
     for along, forward, up, *semi in offsets:
         centre = base + size * (along * apexward + np.array([0, forward * 1.0, 0]) + np.array([0, 0, up]))

@@ -113,8 +113,8 @@ class ChestPainter:
         self._trunk(hu, k, thorax)
         self._lungs(hu, k, lung, thorax)
         self._bones(hu, k, thorax)
-        self._vessels(hu, k)
         _mix(hu, self._tissue.muscle - 15, self._tube("lumps", k))
+        self._vessels(hu, k)
         return hu, lung > 0.5
 
     def _read(self, name: str, k: int) -> Field:
@@ -242,12 +242,12 @@ class ChestPainter:
             edge = 0.45 if min(level - 4.5, self._detail.vertebra_mm - level) < 2 else 0.0
             _mix(hu, tissue.cortex, self._share(body))
             _mix(hu, tissue.marrow + edge * tissue.cortex, self._share(body + 1.6))
-        arch = np.abs(np.hypot(x, (y - 20) / 1.05) - 13) - 3.4
-        spike = np.maximum(np.abs(x) - 3.2, np.abs(y - 40) - 13 - 5 * (level / 20))
-        wings = np.maximum(np.abs(y - 24 - 0.25 * np.abs(x)) - 4, np.abs(x) - 33) if level > 11 else spike
+        arch = np.abs(np.hypot(x, (y - 20) / 1.05) - 12.4) - 2.4
+        spike = np.maximum(np.abs(x) - 2.4, np.abs(y - 38) - 6 - 7 * (level / 20))
+        wings = np.maximum(np.abs(y - 22 - 0.3 * np.abs(x)) - 3.2, np.abs(x) - 29) if 10 < level < 16 else spike
         shell = np.minimum(np.minimum(arch, spike), wings)
-        _mix(hu, tissue.cortex * 0.85, self._share(shell))
-        _mix(hu, tissue.marrow * 1.3, self._share(shell + 2))
+        _mix(hu, tissue.cortex * 0.7, self._share(shell))
+        _mix(hu, tissue.marrow * 1.3, self._share(shell + 1.6))
         _mix(hu, 25, self._share(np.hypot(x, (y - 20) / 1.05) - 9.5))
         _mix(hu, 38, self._share(np.hypot(x, y - 20) - 5.5))
 

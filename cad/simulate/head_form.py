@@ -127,10 +127,16 @@ def _enhancing(rng: np.random.Generator, brain: Field) -> tuple[Tubes, Tubes]:
         paths.append(spline([(s * 3, 30, 10, 1.2), (s * 3, 8, 16, 1.0), (s * 4, -10, 14, 0.7)], 5))
         leaves = rim[(rim[:, 0] * s > 22) & (rim[:, 2] > -35)]
         ends = leaves[rng.permutation(len(leaves))[:70]] * rng.uniform(0.75, 0.98, (70, 1))
-        parts.append(grow_tree(rng, np.array([s * 12.0, -12, -22]), ends, Habit(twig_mm=0.42, exponent=2.9, bend=0.15, thickest_mm=1.7)))
+        parts.append(
+            grow_tree(
+                rng, np.array([s * 12.0, -12, -22]), ends, Habit(twig_mm=0.42, exponent=2.9, bend=0.15, straight=0.0, thickest_mm=1.7)
+            )
+        )
         veins = rim[(rim[:, 0] * s > 3) & (rim[:, 2] > 0)]
         parts.append(
-            grow_tree(rng, np.array([s * 2.0, 20, 72]), veins[rng.permutation(len(veins))[:40]], Habit(0.5, 2.9, (0.2, 0.5), 0.12, 2.0))
+            grow_tree(
+                rng, np.array([s * 2.0, 20, 72]), veins[rng.permutation(len(veins))[:40]], Habit(0.5, 2.9, (0.2, 0.5), 0.12, 0.0, 2.0)
+            )
         )
     paths.append(spline([(0, 14, -75, 2.2), (0, 2, -45, 2.1), (0, -2, -28, 2.0)], 5))
     paths.append(spline([(0, 32, 10, 2.2), (0, 50, 14, 2.4), (0, 76, -14, 3)], 5))
