@@ -26,8 +26,8 @@ def resample(volume: Volume, grid: Grid, fill: float, interpolation: Interpolati
     """`volume` on `grid`, float32; `fill` (in the volume's unit) where the source does not reach.
 
     The source reaches half a voxel beyond its outer centres and is constant there. With "linear",
-    axes that become coarser are averaged with a triangle as wide as the new voxel (separable case)
-    or a Gaussian of matching width (oblique case), so that noise and thin structures do not alias.
+    axes that become coarser are averaged over the new voxel's width (separable case) or with a
+    Gaussian of that width (oblique case), so that noise and thin structures do not alias.
     """
     lattice = _Lattice.between(volume.grid, grid)
     if lattice is None:
@@ -108,14 +108,23 @@ def _planes(source: NDArray[Any], lattice: _Lattice, shape: tuple[int, int, int]
 
 
 def _linear_weights(at: FloatArray, step: float, n: int) -> sparse.csr_matrix:
-    """Rows of triangle weights: plain linear interpolation when step <= 1, wider by `step` beyond; float32 (len(at), n)."""
-    width = max(1.0, step)
+    """Mean of the linear interpolant over a box: width 0 for step <= 1, then what turns one old voxel's width into a new one's.
+
+    float32 (len(at), n). Exact for linear fields; edges repeat. Widths add in quadrature, so nothing jumps at step 1.
+    """
     at = np.clip(at, 0, n - 1)
-    reach = np.arange(-int(np.ceil(width)), int(np.ceil(width)) + 2)
-    index = np.floor(at).astype(int)[:, None] + reach
-    weight = np.maximum(0, 1 - np.abs(index - at[:, None]) / width) * ((index >= 0) & (index < n))
-    weight /= weight.sum(axis=1, keepdims=True)
-    return _rows(index, weight, n)
+    half = np.sqrt(max(0.0, step**2 - 1)) / 2
+    reach = int(np.ceil(half)) + 1
+    index = np.floor(at).astype(int)[:, None] + np.arange(-reach, reach + 2)
+    away = index - at[:, None]
+    weight = np.maximum(0, 1 - np.abs(away)) if half < 1e-3 else (_hat_integral(half - away) - _hat_integral(-half - away)) / (2 * half)
+    return _rows(np.clip(index, 0, n - 1), weight, n)
+
+
+def _hat_integral(x: FloatArray) -> FloatArray:
+    """Integral from minus infinity to x of the hat function of half-width 1."""
+    x = np.clip(x, -1, 1)
+    return np.asarray(np.where(x < 0, (1 + x) ** 2 / 2, 1 - (1 - x) ** 2 / 2))
 
 
 def _nearest_weights(at: FloatArray, step: float, n: int) -> sparse.csr_matrix:
