@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from pydicom.dataelem import empty_value_for_VR
+
 from anonymizer.attribute_types import AttributeType
 
 
@@ -59,6 +61,11 @@ _DUMMIES: dict[str, object] = {
     "AT": 0x00000000,
     **dict.fromkeys(("OB", "OW", "OF", "OD", "OL", "OV", "UN"), b"\x00" * 8),
 }
+
+
+def empty_value(vr: str) -> object:
+    """The zero-length value of a value representation as pydicom holds it."""
+    return [] if vr == "SQ" else empty_value_for_VR(vr)
 
 
 def dummy_value(vr: str) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -19,8 +20,9 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from anonymizer import elements, gate, reading
-from anonymizer.actions import Action, dummy_value
+from anonymizer.actions import Action, dummy_value, empty_value
 from anonymizer.attribute_types import Family, family_of
+from anonymizer.defined_terms import undefined_words
 from anonymizer.echo import Echo, echo_of
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME, identity_of, patient_of
@@ -181,7 +183,7 @@ class _Element:
         if pseudonym:
             return self._done("pseudonym", reason, DataElement(self.tag, self._vr(), pseudonym))
         vr = self._vr()
-        return self._done("emptied", reason, DataElement(self.tag, vr, Sequence() if vr == "SQ" else None))
+        return self._done("emptied", reason, DataElement(self.tag, vr, empty_value(vr)))
 
     def _dummied(self, reason: str) -> DataElement | RawDataElement | None:
         vr = self._vr()
@@ -237,7 +239,7 @@ class _Element:
         values = [part for part in self._text().split("\\") if part.strip()]
         moved = [self._moved(vr, value) for value in values]
         if any(value is None for value in moved):
-            return self._done("emptied", "invalid_value", DataElement(self.tag, vr, None))
+            return self._done("emptied", "invalid_value", DataElement(self.tag, vr, empty_value(vr)))
         action = "kept_time" if vr == "TM" else "date_shifted"
         return self._done(action, reason, DataElement(self.tag, vr, moved or None))
 
@@ -288,6 +290,8 @@ class _Element:
     def _text_echo(self, vr: str, text: str) -> bool:
         if vr in ("DS", "IS"):
             return any(len(part.strip()) >= 6 and part.strip() in self.walk.echo.pieces for part in text.split("\\"))
+        if vr == "CS":
+            text = "\\".join(undefined_words(part) for part in text.split("\\"))
         return vr in TEXT_VRS and self.walk.echo.found_in(text)
 
     def _binary_fault(self, vr: str) -> str:
@@ -299,7 +303,14 @@ class _Element:
         size = _NUMBER_SIZES.get(vr)
         if size is not None and (len(value) % size or (entry is not None and entry.most is not None and len(value) > size * entry.most)):
             return "invalid_value"
+        if (vr == "AT" and not self._names_attributes(value)) or _reads_as_text(value):
+            return "invalid_value"
         return "echo" if len(value) >= 5 and self.walk.echo.found_in_bytes(value) else ""
+
+    def _names_attributes(self, value: bytes) -> bool:
+        order = "<" if self.walk.little else ">"
+        halves = struct.unpack(f"{order}{len(value) // 2}H", value)
+        return all(dictionary_vrs(group << 16 | number) for group, number in zip(halves[::2], halves[1::2], strict=True))
 
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
@@ -312,6 +323,12 @@ class _Element:
         if isinstance(element.value, bytes):
             return element
         return copy.deepcopy(element)
+
+
+def _reads_as_text(value: bytes) -> bool:
+    """Whether numbers are made of nothing but printable letters: a text that strayed, not a measurement."""
+    text = value.strip(b" \x00")
+    return len(text) >= 6 and text.isascii() and text.decode().isprintable()
 
 
 def _charset_is_known(value: str) -> bool:

@@ -2,7 +2,7 @@
 
 The table decides for every attribute it lists. For attributes it does not list the policy fails closed:
 
-- commands and file meta inside a data set, private groups, curve and overlay groups as a whole, group lengths, unknown even-group tags: removed;
+- commands and file meta in a data set, private groups, curve and overlay groups, group lengths, unknown tags: removed;
 - text (PN LT ST UT UC UR AE LO SH) unless it is on the short list of technical texts below: dummy value;
 - dates and times: as if the table listed them with both longitudinal options;
 - UIDs: mapped, unless the value is registered in the standard (SOP classes, transfer syntaxes, ...);

@@ -58,7 +58,13 @@ def encode(image: Dataset, syntax: uid.UID = uid.ExplicitVRLittleEndian, preambl
     meta.SourceApplicationEntityTitle = "SECRETAE"
     file = FileDataset("", image, preamble=preamble, file_meta=meta)
     buffer = BytesIO()
-    dcmwrite(buffer, file, enforce_file_format=True, implicit_vr=syntax == uid.ImplicitVRLittleEndian, little_endian=syntax != uid.ExplicitVRBigEndian)
+    dcmwrite(
+        buffer,
+        file,
+        enforce_file_format=True,
+        implicit_vr=syntax == uid.ImplicitVRLittleEndian,
+        little_endian=syntax != uid.ExplicitVRBigEndian,
+    )
     return buffer.getvalue()
 
 

@@ -18,9 +18,7 @@ from anonymizer.profile import Option, basic_profile, screening_profile
 from anonymizer.rules import TIME_VRS, Rule, dictionary_vrs, standard_rules
 
 DEPTHS = (0, 1, 2, 5)
-REFERENCED_UID = 0x00081155
 NUMBERS = ("US", "SS", "UL", "SL", "FL", "FD")
-KEPT_IN_GATE = {0x00280301}
 
 
 def tag_of(rule: Rule) -> int:
@@ -54,7 +52,7 @@ def value_for(vr: str, number: int, depth: int) -> object:
         return Sequence([item])
     if vr in NUMBERS:
         return 4000 + number
-    return plain.get(vr, marker(number, depth).encode() if vr in ("OB", "OW", "UN") else marker(number, depth))
+    return plain.get(vr, b"\x01\x02" + marker(number, depth).encode() if vr in ("OB", "OW", "UN") else marker(number, depth))
 
 
 def marked(depth: int) -> Dataset:
@@ -89,8 +87,9 @@ def plain_bytes(content: bytes, syntax: uid.UID) -> bytes:
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_no_marker_of_any_row_is_in_the_bytes(depth: int, syntax: uid.UID) -> None:
-    clean, _ = deidentify(decode(encode(marked(depth), syntax)), KEY, basic_profile())
-    content = plain_bytes(encoded(clean), syntax)
+    source = encode(marked(depth), syntax)
+    clean, _ = deidentify(decode(source), KEY, basic_profile())
+    before, content = plain_bytes(source, syntax), plain_bytes(encoded(clean), syntax)
     leaks = []
     for number, rule in enumerate(standard_rules()):
         vr = vr_of(tag_of(rule))
@@ -98,6 +97,7 @@ def test_no_marker_of_any_row_is_in_the_bytes(depth: int, syntax: uid.UID) -> No
             continue
         value = value_for("UI" if vr == "SQ" else vr, number, depth)
         sought = value if isinstance(value, bytes) else str(value).encode()
+        assert sought in before or tag_of(rule) >> 16 in (0, 2), "the marker must be in the input for the test to mean anything"
         if sought in content:
             leaks.append((rule.pattern, rule.name, vr))
     assert leaks == []
