@@ -58,7 +58,7 @@ class Patches:
     """Batches of 3D patches: half around a lesion, the rest around hard negatives or anywhere in the organ."""
 
     crops: Crops
-    voxels: int = 80
+    voxels: int = 64
     batch: int = 4
 
     def __call__(self, rng: np.random.Generator) -> Batch:
@@ -80,8 +80,7 @@ class Patches:
         pool = pools[int(rng.integers(len(pools)))]
         if pool:
             return np.asarray(pool[int(rng.integers(len(pool)))])
-        inside = np.flatnonzero(self.crops.regions[case])
-        return np.asarray(np.unravel_index(int(rng.choice(inside)), self.crops.regions[case].shape))
+        return _anywhere(self.crops.regions[case], rng)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +104,8 @@ class Cubes:
         return np.stack([image for image, _ in drawn]), targets[:, None]
 
     def masks(self, rng: np.random.Generator) -> Batch:
-        """(batch, 1, d, h, w) and masks of the same shape; one in four is a look-alike without any."""
-        drawn = [self._draw(rng, n % 4 != 0) for n in range(self.batch)]
+        """(batch / 2, 1, d, h, w) and masks of the same shape; one in four is a look-alike without any."""
+        drawn = [self._draw(rng, n % 4 != 0) for n in range(self.batch // 2)]
         return np.stack([image for image, _ in drawn]), np.stack([mask for _, mask in drawn])
 
     def _draw(self, rng: np.random.Generator, positive: bool) -> tuple[Float32Array, Float32Array]:
@@ -121,6 +120,15 @@ class Cubes:
         image = np.flip(self.images[chosen][window].astype(np.float32), flips)
         mask = np.flip(self.targets[chosen][window] > 0, flips)
         return _intensity(image[None], rng), np.ascontiguousarray(mask[None], dtype=np.float32)
+
+
+def _anywhere(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int_]:
+    """A voxel of the region, by trying: listing all of them at every draw would cost more than training on one."""
+    for _ in range(1000):
+        index = rng.integers(0, region.shape)
+        if region[tuple(index)]:
+            return np.asarray(index)
+    return np.asarray(region.shape) // 2
 
 
 def _cut(array: NDArray[np.generic], centre: NDArray[np.int_], voxels: int) -> NDArray[np.float32]:
@@ -146,5 +154,5 @@ def _augment(image: Float32Array, rng: np.random.Generator, axes: tuple[int, ...
 def _intensity(image: Float32Array, rng: np.random.Generator) -> Float32Array:
     """Small changes of offset, gain and noise: the scanner next door."""
     gain, offset = rng.normal(1, 0.05), rng.normal(0, 0.02)
-    noise = rng.normal(0, 1, image.shape).astype(np.float32) * rng.uniform(0, 0.03)
-    return np.ascontiguousarray(np.clip(image * np.float32(gain) + np.float32(offset) + noise, 0, 1.2), dtype=np.float32)
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.03))
+    return np.ascontiguousarray(np.clip(image * np.float32(gain) + np.float32(offset) + noise, 0, 1), dtype=np.float32)

@@ -1,0 +1,186 @@
+"""A detection task: headers -> cascade -> outline -> measurements -> evidence -> findings. Lung and brain share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cad.detect.cascade import Funnelled, Suspect, Thresholds, run_cascade
+from cad.errors import ModelError, Refusal
+from cad.explain.confidence import Calibration
+from cad.explain.faithfulness import assess
+from cad.explain.heatmap import gradcam_3d
+from cad.explain.novelty import NoveltyReference
+from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
+from cad.measure.density import measure_density
+from cad.measure.descriptors import measure_margin, measure_shape
+from cad.measure.extent import measure_extent
+from cad.networks import LoadedModel
+from cad.prepare.bodypart import body_part
+from cad.prepare.inputs import InputRule, NetworkInput, network_input
+from cad.report import Funnel, Novelty
+from cad.segment.components import component_at, hard
+from cad.segment.network import probability
+from cad.space import Box
+from cad.study import Series
+from cad.tasks.novelty import volume_features
+from cad.tasks.task import Progress, Suitability, TaskResult
+from cad.volume import Volume
+
+Describe = Callable[[Volume, Volume, Volume, Sequence[Measurement]], tuple[Measurement, ...]]
+State = Callable[[Sequence[Measurement], float, str], Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeSettings:
+    """A cascade's numbers, kept in the model file's header so that its digest covers them."""
+
+    rule: InputRule
+    thresholds: Thresholds
+    calibration: Calibration
+    novelty: NoveltyReference
+    max_shown: int = 10
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings for the model header."""
+        return {
+            "rule": asdict(self.rule),
+            "thresholds": asdict(self.thresholds),
+            "calibration": self.calibration.to_dict(),
+            "novelty": self.novelty.to_dict(),
+            "max_shown": self.max_shown,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> CascadeSettings:
+        """Back from the model header."""
+        return cls(
+            rule=InputRule(**stored["rule"]),
+            thresholds=Thresholds(**stored["thresholds"]),
+            calibration=Calibration.from_dict(stored["calibration"]),
+            novelty=NoveltyReference.from_dict(stored["novelty"]),
+            max_shown=int(stored["max_shown"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeTask:
+    """A detection task over one organ (see cad.tasks.task.Task for the contract).
+
+    `body` is what the pixels must look like; `describe` adds the organ's own measurements from
+    (close-up, outline, organ mask, measurements so far), `state` writes the sentence.
+    """
+
+    name: str
+    kind: str
+    modality: str
+    body: str
+    choose: Callable[[Series], Suitability]
+    describe: Describe
+    state: State
+
+    def suits(self, series: Series) -> Suitability:
+        """Whether this series can serve the task, from its headers."""
+        if series.modality != self.modality:
+            return Suitability(suitable=False, reason=f"modality {series.modality or 'unknown'}, needs {self.modality}")
+        return self.choose(series)
+
+    def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
+        """Look through one volume. Raises ModelError for another task's model."""
+        if model.header.task != self.name:
+            raise ModelError(f"is a model for {model.header.task}", subject=self.name, accepted=f"a model for {self.name}")
+        settings = CascadeSettings.from_dict(model.settings)
+        progress("prepare")
+        seen = self._look(volume, settings.rule)
+        if isinstance(seen, Refusal):
+            return seen
+        novelty = replace(settings.novelty.judge(volume_features(seen)), task=self.name)
+        found = run_cascade(volume, seen, settings.rule, settings.thresholds, model, progress)
+        shown = found.suspects[: settings.max_shown]
+        progress("segment, measure, explain")
+        pairs = [self._finding(rank, suspect, volume, seen, model, settings, lang) for rank, suspect in enumerate(shown, start=1)]
+        return TaskResult(
+            findings=tuple(finding for finding, _ in pairs),
+            funnel=self._funnel(found, len(pairs)),
+            model=model.version,
+            exhibits=tuple(exhibit for _, exhibit in pairs),
+            novelty=novelty,
+        )
+
+    def _look(self, volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
+        part = body_part(volume)
+        if part.name not in {self.body, "other"}:
+            return Refusal("", "wrong_body_part", f"{self.name} needs a {self.body}; the pixels look like {part.name}: {part.reason}")
+        return network_input(volume, rule)
+
+    def _funnel(self, found: Funnelled, shown: int) -> Funnel:
+        return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
+
+    def _finding(
+        self, rank: int, suspect: Suspect, volume: Volume, seen: NetworkInput, model: LoadedModel, settings: CascadeSettings, lang: str
+    ) -> tuple[Finding, Exhibit]:
+        soft = component_at(probability(suspect.patch, model.stage("segment")), suspect.candidate.centre_mm)
+        measurements = self._measure(suspect.close_up, soft, seen.region)
+        confidence = settings.calibration.apply(suspect.logit)
+        mask = hard(soft)
+        heat = suspect.patch.like(gradcam_3d(model.stage("reduce"), np.asarray(suspect.patch.voxels)), unit="1")
+        faithfulness = assess(model.stage("reduce"), np.asarray(suspect.patch.voxels), np.asarray(heat.voxels), np.asarray(mask.voxels))
+        finding = Finding(
+            rank=rank,
+            task=self.name,
+            kind=self.kind,
+            candidate=suspect.candidate,
+            diameter_mm=_diameter_mm(measurements, suspect),
+            confidence=confidence,
+            measurements=measurements,
+            evidence=_evidence(volume, mask, heat, suspect, faithfulness),
+            statement=self.state(measurements, confidence, lang),
+            model=model.version,
+        )
+        return finding, Exhibit(self.name, rank, volume, mask, heat)
+
+    def _measure(self, close_up: Volume, soft: Volume, region: Volume) -> tuple[Measurement, ...]:
+        density = measure_density(close_up, soft)
+        general = (*measure_extent(soft), *density, *measure_shape(soft), measure_margin(close_up, soft))
+        return (*general, *self.describe(close_up, soft, region, density))
+
+
+def _diameter_mm(measurements: Sequence[Measurement], suspect: Suspect) -> float:
+    """The long axis; where no outline was found, the longest edge of the proposal's box."""
+    for measurement in measurements:
+        if measurement.name == "long_axis" and measurement.value is not None:
+            return measurement.value
+    return max(suspect.candidate.box_mm.size_mm)
+
+
+def _evidence(volume: Volume, mask: Volume, heat: Volume, suspect: Suspect, faithfulness: Faithfulness) -> Evidence:
+    region = _bounds(mask) or suspect.candidate.box_mm
+    return Evidence(
+        key_slices=_key_slices(volume, region, suspect),
+        region_mm=region,
+        mask_sha256=mask.digest(),
+        heatmap_sha256=heat.digest(),
+        faithfulness=faithfulness,
+    )
+
+
+def _bounds(mask: Volume) -> Box | None:
+    inside = np.argwhere(mask.voxels)
+    if not len(inside):
+        return None
+    start = inside.min(axis=0)
+    shape = inside.max(axis=0) - start + 1
+    return mask.grid.crop([int(s) for s in start], [int(s) for s in shape]).box()
+
+
+def _key_slices(volume: Volume, region: Box, suspect: Suspect) -> tuple[str, ...]:
+    """SOP Instance UIDs of the slice through the centre, then of those at both ends of the outline."""
+    if not volume.sources:
+        return ()
+    x, y, _ = suspect.candidate.centre_mm
+    points = (suspect.candidate.centre_mm, (x, y, region.low_mm[2]), (x, y, region.high_mm[2]))
+    index = np.rint(volume.grid.to_index(points)[:, 0]).astype(int).clip(0, volume.grid.shape[0] - 1)
+    return tuple(dict.fromkeys(volume.sources[k].sop_instance_uid for k in index))

@@ -1,0 +1,75 @@
+"""A whole cascade over a set of known cases, stage scores kept: what calibration and held-out figures are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cad.detect.cascade import Suspect, suspects_from
+from cad.detect.propose import candidates, lesion_map
+from cad.detect.triage import plane_scores
+from cad.networks import LoadedModel
+from cad.prepare.inputs import InputRule
+from cad.space import FloatArray
+from cad.train.cascade import lesion_at
+from cad.train.dataset import TrainingCase, load_cases
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LesionScores:
+    """What each stage made of one lesion: best plane score, peak of the proposal map inside it, its diameter and kind."""
+
+    best_plane: float
+    propose_peak: float
+    diameter_mm: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseScores:
+    """Every stage's scores on one case, nothing discarded. `hits[n]` is the lesion label suspect n lies on, or 0."""
+
+    planes: NDArray[np.float32]
+    lesions: tuple[LesionScores, ...]
+    logits: FloatArray
+    hits: tuple[int, ...]
+
+
+def score_cases(
+    paths: Sequence[Path], rule: InputRule, model: LoadedModel, threshold: float, progress: Callable[[str], None]
+) -> tuple[CaseScores, ...]:
+    """Run all stages on all cases, proposals cut at `threshold` only."""
+    found = []
+    for number, case in enumerate(load_cases(paths), start=1):
+        found.append(_score(case, rule, model, threshold))
+        progress(f"scored case {number} of {len(paths)}")
+    return tuple(found)
+
+
+def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
+    planes = plane_scores(np.asarray(case.seen.image.voxels, dtype=np.float32), model.stage("triage"))
+    heat = lesion_map(case.seen, np.ones(len(planes), dtype=bool), model.stage("propose"))
+    suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, rule, model)
+    return CaseScores(
+        planes=planes,
+        lesions=tuple(_lesion(case, label.label, planes, heat) for label in case.lesions),
+        logits=np.array([s.logit for s in suspects]),
+        hits=tuple(_hit(case, s) for s in suspects),
+    )
+
+
+def _hit(case: TrainingCase, suspect: Suspect) -> int:
+    return lesion_at(case, suspect.candidate.centre_mm)
+
+
+def _lesion(case: TrainingCase, label: int, planes: NDArray[np.float32], heat: NDArray[np.float32]) -> LesionScores:
+    truth = next(lesion for lesion in case.lesions if lesion.label == label)
+    inside = np.asarray(case.labels.voxels) == label
+    if not inside.any():
+        centre = np.rint(case.seen.image.grid.to_index(truth.centre_mm)).astype(int)
+        inside[tuple(np.clip(centre, 0, np.asarray(inside.shape) - 1))] = True
+    return LesionScores(float(planes[inside.any(axis=(1, 2))].max()), float(heat[inside].max()), truth.diameter_mm, truth.kind)
