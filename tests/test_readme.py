@@ -49,7 +49,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     """An empty folder and a home of its own, with the environment's commands first on the path."""
     home = tmp_path_factory.mktemp("home")
     folders = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "XDG_STATE_HOME": str(home / "state")}
-    return tmp_path_factory.mktemp("desk"), {**os.environ, **folders, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SHOKEN_")}
+    return tmp_path_factory.mktemp("desk"), {**inherited, **folders, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
 def test_the_readmes_commands_run_in_order(desk: tuple[Path, dict[str, str]]) -> None:
