@@ -81,7 +81,7 @@ def as_batch(network: torch.nn.Module, patch: NDArray[np.float32]) -> torch.Tens
 
 
 def _module(network: torch.nn.Module, layer: str) -> torch.nn.Module:
-    modules = dict(network.named_modules())
+    modules: dict[str, torch.nn.Module] = dict(network.named_modules())
     if layer not in modules or not layer:
         raise ModelError(f"has no layer {layer!r}", subject="network", accepted=", ".join(n for n in modules if n and "." not in n))
     return modules[layer]

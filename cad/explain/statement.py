@@ -186,23 +186,12 @@ def _nodule_impression(facts: _Facts) -> Clause:
     if long is None or short is None:
         return Clause("impression", facts.say("Impression: nodule of unknown size.", "印象：大きさ不明の結節。"), sources)
     mean = (long + short) / 2
-    if mean < SOLID_FOLLOW_UP_MM:
-        return Clause(
-            "impression",
-            facts.say(
-                f"Impression: nodule with a mean diameter of {mean:.1f} mm, below the 6 mm from which Fleischner 2017 gives follow-up intervals.",
-                f"印象：平均径{mean:.1f} mmの結節。Fleischner 2017の経過観察の目安6 mm未満です。",
-            ),
-            sources,
-        )
-    return Clause(
-        "impression",
-        facts.say(
-            f"Impression: nodule with a mean diameter of {mean:.1f} mm, at or above the 6 mm from which Fleischner 2017 gives follow-up intervals.",
-            f"印象：平均径{mean:.1f} mmの結節。Fleischner 2017の経過観察の目安6 mm以上です。",
-        ),
-        sources,
+    side, ja_side = ("below", "未満") if mean < SOLID_FOLLOW_UP_MM else ("at or above", "以上")
+    text = facts.say(
+        f"Impression: nodule, mean diameter {mean:.1f} mm, {side} the 6 mm where Fleischner 2017 follow-up begins (hint only).",
+        f"印象：平均径{mean:.1f} mmの結節。Fleischner 2017の経過観察の目安6 mm{ja_side}です（参考）。",
     )
+    return Clause("impression", text, sources)
 
 
 def _lesion_impression(facts: _Facts) -> Clause:
@@ -301,8 +290,8 @@ def _aorta_impression(facts: _Facts) -> Clause:
     if wide:
         sources = tuple(wide)
         text = facts.say(
-            "Impression: dilated aorta (40 mm or more ascending, 35 mm or more descending; thresholds of common practice, hint only).",
-            "印象：大動脈拡張（上行40 mm以上、下行35 mm以上。一般的な目安であり参考値）。",
+            "Impression: dilated aorta (40 mm or more ascending, 35 mm or more descending; ACC/AHA 2022 and common practice, hint only).",
+            "印象：大動脈拡張（上行40 mm以上、下行35 mm以上。ACC/AHA 2022等の目安、参考）。",
         )
         return Clause("impression", text, sources)
     if facts.value("aorta_max") is None:

@@ -46,8 +46,9 @@ def measure_density(image: Volume, mask: Volume) -> tuple[Measurement, ...]:
 def nodule_texture(density: Sequence[Measurement]) -> Measurement:
     """The texture class in `label`: solid, part_solid, ground_glass or calcified, from `measure_density`'s shares.
 
-    Below 6 % solid a nodule is ground glass (the cut-off 6.14 % of the volume that 102 subsolid
-    nodules gave at -300 HU: "Threshold segmentation of pulmonary subsolid nodules on CT images"), from 80 % solid it is solid (the rest is partial volume at its rim).
+    Below 6 % solid a nodule is ground glass (102 subsolid nodules gave the cut-off 6.14 % of the volume at -300 HU:
+    "Threshold segmentation of pulmonary subsolid nodules on CT images"); from 80 % solid it is solid, the rest being
+    partial volume at its rim.
     """
     shares = {m.name: m.value for m in density}
     solid, calcified = shares.get("solid_fraction"), shares.get("calcified_fraction")
