@@ -66,7 +66,7 @@ $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.torch: | $(BIN)/python
+$(VENV)/.torch: requirements.lock | $(BIN)/python
 	@echo "Installing PyTorch ($(or $(TORCH_BUILD),the index's own) build); the first time takes minutes"
 	@$(PIP) '$(TORCH)$(if $(TORCH_BUILD),+$(TORCH_BUILD))' 2>/dev/null || { \
 		echo "Your package index has no $(TORCH)+$(TORCH_BUILD); taking its own build (on Linux that may bring gigabytes of CUDA; README, 'GPU')."; \
