@@ -19,7 +19,8 @@ _BODY_HU = -400.0
 _LUNG_HU = -400.0
 _LUNG_LEAST_ML = 150.0  # one small or half-imaged lung
 _AIRWAY_MOST_MM2 = 750.0  # a trachea is 150 to 400 mm2, the carina somewhat more
-_BRAIN_ML = (500.0, 2300.0)
+_BRAIN_ML = (500.0, 2100.0)
+_NECKS_MM = (5.0, 7.5, 10.0)  # half the width of the bridges (foramina, orbits) that are cut between brain and face, tried in turn
 
 
 def body(volume: Volume) -> Volume:
@@ -43,7 +44,7 @@ def head(volume: Volume) -> Volume:
 def brain(volume: Volume) -> Volume:
     """The brain of a head MR, roughly: what stays in one piece when the thin skull and scalp are eroded away.
 
-    Where that is no plausible brain (500 to 2,300 ml), the head less 12 mm of its border.
+    Where that is no plausible brain (500 to 2,100 ml), the head less 12 mm of its border.
     """
     small = coarsen(volume, _COARSE_MM)
     return small.mask(_brain_coarse(small), volume)
@@ -124,25 +125,28 @@ def _is_trachea(patch: Mask, small: Coarse, k: int) -> bool:
 
 def _tissue(small: Coarse) -> Mask:
     """MR: what is brighter than the air around it, in one piece, cavities filled."""
-    threshold = _otsu(small.voxels)
-    bright = small.voxels > 0.6 * threshold  # Otsu lands between grey and white tissue when fat is bright
-    opened: Mask = ndimage.binary_opening(bright, small.ball(3.0))
-    if not opened.any():
-        return opened
-    return fill_planes(close(largest(opened), small.ball(10.0)))
+    bright = small.voxels > 0.6 * _otsu(small.voxels)  # Otsu lands between grey and white tissue when fat is bright
+    filled = fill_planes(close(bright, small.ball(6.0)))  # the scalp is a ring: filled before the largest piece is chosen
+    opened: Mask = ndimage.binary_opening(filled, small.ball(4.0))
+    return fill_planes(close(largest(opened), small.ball(10.0))) if opened.any() else opened
 
 
 def _brain_coarse(small: Coarse) -> Mask:
     whole = _tissue(small)
     depth = ndimage.distance_transform_edt(np.pad(whole, 1), sampling=small.spacing_mm)[1:-1, 1:-1, 1:-1]
-    if not whole.any():
+    deep = small.voxels[depth > 0.5 * depth.max()]
+    if not deep.size:
         return whole
-    inner = small.voxels[depth > 15]
-    bright = whole & (small.voxels > 0.5 * np.median(inner)) if inner.size else whole
-    core = ndimage.binary_erosion(bright & (depth > 5), small.ball(3.0))
-    core = largest(core) if core.any() else core
-    grown = fill_planes(close(ndimage.binary_dilation(core, small.ball(4.0)) & whole, small.ball(10.0)))
-    return grown if _BRAIN_ML[0] < small.ml(grown) < min(_BRAIN_ML[1], 0.8 * small.ml(whole)) else depth > 12
+    usual = float(np.median(deep))
+    like_brain = (small.voxels > 0.55 * usual) & (small.voxels < 1.9 * usual) & (depth > 4)  # between skull and fat
+    from_border = ndimage.distance_transform_edt(np.pad(like_brain, 1), sampling=small.spacing_mm)[1:-1, 1:-1, 1:-1]
+    for neck_mm in _NECKS_MM:
+        core = from_border > neck_mm
+        grown = ndimage.distance_transform_edt(~largest(core), sampling=small.spacing_mm) < neck_mm + 1.5 if core.any() else core
+        found = fill_planes(close(grown & like_brain, small.ball(10.0))) & (depth > 4)
+        if _BRAIN_ML[0] < small.ml(found) < min(_BRAIN_ML[1], 0.85 * small.ml(whole)):
+            return found
+    return np.asarray(depth > 12)
 
 
 def _otsu(voxels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
