@@ -51,10 +51,9 @@ def _along(mask: Volume, image: Volume, inside: FloatArray, window: Window, wide
     plane = planes.across(normal, middle, field, PIXELS)
     picture = drawing.grey_picture(planes.sample(image, plane, drawing.AIR_HU), window)
     drawing.outline(picture, planes.sample(mask, plane, 0.0))
-    _furnish(picture, plane, "along the vessel")
     if widest is not None:
         _cut(picture, plane, widest)
-    return picture
+    return _furnished(picture, plane, "along the vessel")
 
 
 def _across(image: Volume, window: Window, widest: CrossSection) -> Image.Image:
@@ -64,14 +63,13 @@ def _across(image: Volume, window: Window, widest: CrossSection) -> Image.Image:
     closed = [(float(x), float(y)) for x, y in (*outline, outline[0])]
     drawing.strokes(picture, [closed], drawing.ORANGE)
     _diameter(picture, outline, widest.diameter_mm / plane.pixel_mm)
-    _furnish(picture, plane, f"across, at the widest place: {widest.diameter_mm:.1f} mm")
-    return picture
+    return _furnished(picture, plane, f"across, at the widest place: {widest.diameter_mm:.1f} mm")
 
 
-def _furnish(picture: Image.Image, plane: Plane, title: str) -> None:
+def _furnished(picture: Image.Image, plane: Plane, title: str) -> Image.Image:
     drawing.side_letters(picture, plane, size=13)
     drawing.scale_bar(picture, plane)
-    drawing.text(picture, (7, 22), title, size=12)
+    return drawing.below([drawing.tape(picture.width, title, drawing.INK, drawing.CASING), picture], gap=0)
 
 
 def _diameter(picture: Image.Image, outline: FloatArray, length: float) -> None:

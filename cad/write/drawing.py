@@ -98,9 +98,11 @@ def text(picture: Image.Image, at: tuple[float, float], words: str, *, size: int
     ImageDraw.Draw(picture).text(at, words, font=font, fill=INK, anchor=anchor, stroke_width=1.2, stroke_fill=CASING)
 
 
-def dark_text(picture: Image.Image, middle: tuple[float, float], words: str, *, size: int = 14) -> None:
-    """Black words centred on a light ground."""
-    ImageDraw.Draw(picture).text(middle, words, font=ImageFont.load_default(size), fill=CASING, anchor="mm")
+def tape(width: int, words: str, ink: Colour, ground: Colour, height: int = 24) -> Image.Image:
+    """A strip with words in its middle, to lie above a picture."""
+    strip = Image.new("RGB", (width, height), ground)
+    ImageDraw.Draw(strip).text((width / 2, height / 2), words, font=ImageFont.load_default(14), fill=ink, anchor="mm")
+    return strip
 
 
 def side_letters(picture: Image.Image, plane: Plane, size: int = 15) -> None:

@@ -31,16 +31,18 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     Built beside its place as `.<name>.partial`, which a killed run may leave and the next one clears.
     Raises ShokenError when the disk refuses; then neither the folder nor its partial has changed or stayed.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial, aside = (folder.with_name(f".{folder.name}.{kind}") for kind in ("partial", "old"))
     try:
         shutil.rmtree(partial, ignore_errors=True)
+        if aside.exists() and not folder.exists():  # a run was killed between two renames
+            aside.rename(folder)
         for name, data in sorted(files.items()):
             target = partial / name
             target.parent.mkdir(parents=True, exist_ok=True)
             _write_through(target, data)
         for place in sorted({(partial / name).parent for name in files} | {partial}):
             _sync_folder(place)
-        _put_in_place(partial, folder)
+        _put_in_place(partial, folder, aside)
     except OSError as error:
         raise _refused(folder, error) from error
     finally:
@@ -61,9 +63,8 @@ def write_file(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _put_in_place(partial: Path, folder: Path) -> None:
+def _put_in_place(partial: Path, folder: Path, aside: Path) -> None:
     """Rename; an older folder steps aside first and comes back if the rename fails."""
-    aside = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if folder.exists():
         folder.rename(aside)

@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cad.errors import ShokenError
-from cad.finding import Clause, Finding
+from cad.finding import Clause, Finding, Measurement
 from cad.report import CaseReport
 from cad.space import Point
 from cad.write.charts import curve_figure, funnel_figure
-from cad.write.words import number, unit, word, words
+from cad.write.words import millimetres, number, span, unit, word, words
 from cad.write.worklist import SCREENED, WorklistRow, best_first, worklist_document
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -118,9 +118,15 @@ def _pictures(sources: Mapping[str, str], rank: int) -> dict[str, str] | None:
 def _linked(clause: Clause, finding: Finding, known: Mapping[str, str]) -> LinkedClause:
     rows = {m.name: (place, m) for place, m in enumerate(finding.measurements, 1)}
     found = [rows[source] for source in clause.sources if source in rows]
-    said = [f"{word(known, m.name)}: {number(m.value)} {unit(m.unit)}".strip() for _, m in found]
+    said = [f"{word(known, m.name)}: {_said(m, known)}" for _, m in found]
     said += [word(known, source) for source in clause.sources if source not in rows]
     return LinkedClause(clause.text, " · ".join(said), tuple(Link(f"f{finding.rank}-m{place}", str(place)) for place, _ in found))
+
+
+def _said(measurement: Measurement, known: Mapping[str, str]) -> str:
+    if measurement.value is None:
+        return word(known, measurement.label or measurement.outcome)
+    return f"{number(measurement.value)} {unit(measurement.unit)}".strip()
 
 
 def _data_uri(name: str, data: bytes) -> str:
@@ -158,5 +164,13 @@ def _templates() -> PackageLoader:
 def _environment(lang: str) -> Environment:
     known = words(lang)
     made = Environment(loader=_templates(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"number": number, "percent": _percent, "point": _point, "unit": unit, "word": lambda name: word(known, name)}
+    made.filters |= {
+        "mm": millimetres,
+        "span": span,
+        "number": number,
+        "percent": _percent,
+        "point": _point,
+        "unit": unit,
+        "word": lambda name: word(known, name),
+    }
     return made

@@ -50,15 +50,17 @@ def finding_images(finding: Finding, exhibit: Exhibit) -> dict[str, bytes]:
 def paired(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[int, Exhibit]:
     """The exhibit of each finding, by the finding's rank in the case.
 
-    An exhibit's rank counts within its task; a task's findings keep their order when cases are ranked.
+    An exhibit's rank counts within its task; a task's findings keep their order when cases are ranked. A finding
+    without an exhibit of its own is shown on its task's rank 0.
     """
     by_place = {(exhibit.task, exhibit.rank): exhibit for exhibit in exhibits}
     seen: dict[str, int] = {}
     pairs = {}
     for finding in sorted(findings, key=lambda f: f.rank):
         seen[finding.task] = seen.get(finding.task, 0) + 1
-        if (finding.task, seen[finding.task]) in by_place:
-            pairs[finding.rank] = by_place[finding.task, seen[finding.task]]
+        exhibit = by_place.get((finding.task, seen[finding.task]), by_place.get((finding.task, 0)))
+        if exhibit is not None:
+            pairs[finding.rank] = exhibit
     return pairs
 
 
@@ -87,9 +89,9 @@ def key_slice(finding: Finding, exhibit: Exhibit) -> Image.Image:
 
 
 def key_index(finding: Finding, exhibit: Exhibit) -> int:
-    """The slice of the source that crosses most of the outline, or the one nearest to the centre without one."""
+    """The slice of the source that crosses most of a lesion's outline; for a vessel or a bare box the one nearest to the centre."""
     top = exhibit.image.grid.shape[0] - 1
-    if exhibit.mask is None or not exhibit.mask.voxels.any():
+    if exhibit.mask is None or exhibit.sections or not exhibit.mask.voxels.any():
         return int(np.clip(np.rint(exhibit.image.grid.to_index(finding.candidate.centre_mm)[0]), 0, top))
     inside = exhibit.image.grid.to_index(exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0)))[:, 0]
     slices, counts = np.unique(np.clip(np.rint(inside), 0, top), return_counts=True)
@@ -124,7 +126,7 @@ def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
     strip = drawing.beside(tiles)
     faithfulness = finding.evidence.faithfulness
     if faithfulness is not None and not faithfulness.trustworthy:
-        return drawing.below([_tape(strip.width, "HEAT MAP NOT TRUSTWORTHY"), strip], gap=0)
+        return drawing.below([drawing.tape(strip.width, "HEAT MAP NOT TRUSTWORTHY", drawing.CASING, drawing.ORANGE), strip], gap=0)
     return strip
 
 
@@ -156,8 +158,8 @@ def _zoom_planes(finding: Finding, exhibit: Exhibit) -> tuple[Plane, ...]:
 
 
 def _middle_mm(finding: Finding, exhibit: Exhibit) -> Point:
-    """The outline's centre of mass, or the candidate's centre without one."""
-    if exhibit.mask is None or not exhibit.mask.voxels.any():
+    """The centre of mass of a lesion's outline; the candidate's centre for a vessel or a bare box."""
+    if exhibit.mask is None or exhibit.sections or not exhibit.mask.voxels.any():
         return finding.candidate.centre_mm
     x, y, z = exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0).mean(axis=0))
     return float(x), float(y), float(z)
@@ -174,12 +176,6 @@ def _mark(picture: Image.Image, plane: Plane, finding: Finding, exhibit: Exhibit
     box = finding.candidate.box_mm
     (r0, c0), (r1, c1) = plane.to_pixel(box.low_mm), plane.to_pixel(box.high_mm)
     drawing.rectangle(picture, (min(c0, c1), min(r0, r1)), (max(c0, c1), max(r0, r1)), colour)
-
-
-def _tape(width: int, words: str) -> Image.Image:
-    tape = Image.new("RGB", (width, 24), drawing.ORANGE)
-    drawing.dark_text(tape, (width / 2, 12), words)
-    return tape
 
 
 def _said(window: Window, volume: Volume) -> str:

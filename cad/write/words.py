@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cad.errors import ShokenError
+from cad.explain.wording import LOCATIONS, OUTCOMES, TEXTURES
 
 LANGUAGES = ("en", "ja")
 
@@ -125,10 +126,55 @@ _WORDS: dict[str, tuple[str, str]] = {
     "brain_lesion": ("brain lesion", "脳病変"),
     "dilated_aorta": ("dilated aorta", "大動脈拡張"),
     "aortic_dilatation": ("aortic dilatation", "大動脈拡張"),
+    "aorta_dilatation": ("aortic dilatation", "大動脈拡張"),
     # novelty levels
     "familiar": ("familiar", "類似"),
-    "unusual": ("unusual", "やや異質"),
-    "novel": ("NOVEL", "異質"),
+    "unusual": ("UNUSUAL", "やや異質"),
+    "unlike": ("UNLIKE", "異質"),
+    # measurements
+    "long_axis": ("long axis", "長径"),
+    "short_axis": ("short axis", "短径"),
+    "volume": ("volume", "体積"),
+    "effective_diameter": ("diameter of equal volume", "等体積径"),
+    "longest_diameter_3d": ("longest diameter in 3-D", "三次元最大径"),
+    "mean_hu": ("mean inside the outline", "輪郭内平均"),
+    "sd_hu": ("standard deviation", "標準偏差"),
+    "median_hu": ("median", "中央値"),
+    "p05_hu": ("5th percentile", "5 パーセンタイル"),
+    "p95_hu": ("95th percentile", "95 パーセンタイル"),
+    "solid_fraction": ("solid share", "充実成分の割合"),
+    "calcified_fraction": ("calcified share", "石灰化の割合"),
+    "contrast_ratio": ("signal against surroundings", "周囲との信号比"),
+    "texture": ("texture", "性状"),
+    "location": ("location", "部位"),
+    "margin_width": ("width of the margin", "辺縁の幅"),
+    "pleural_contact": ("contact with the pleura", "胸膜との接触"),
+    "sphericity": ("sphericity", "球形度"),
+    "lobulation_index": ("lobulation index", "分葉指数"),
+    "spiculation_index": ("spiculation index", "スピキュラ指数"),
+    "attached": ("attached", "接触あり"),
+    "free": ("free", "接触なし"),
+    "aorta_sinus": ("sinuses of Valsalva", "バルサルバ洞"),
+    "aorta_ascending_max": ("ascending aorta, widest", "上行大動脈最大部"),
+    "aorta_mid_ascending": ("mid-ascending aorta", "上行大動脈中部"),
+    "aorta_mid_arch": ("mid-arch", "弓部中央"),
+    "aorta_proximal_descending": ("proximal descending aorta", "下行大動脈近位部"),
+    "aorta_mid_descending": ("mid-descending aorta", "下行大動脈中部"),
+    "aorta_diaphragm": ("aorta at the diaphragm", "横隔膜レベル"),
+    "aorta_max": ("aorta, widest", "大動脈最大径"),
+    # why something was left out
+    "not_dicom": ("not DICOM", "DICOM ではない"),
+    "unreadable": ("unreadable", "読み込み不可"),
+    "burned_in_text": ("text burned into the pixels", "画素に文字情報"),
+    "wrong_body_part": ("wrong body part", "対象外の部位"),
+    "gap_in_series": ("slices missing", "スライス欠落"),
+    "single_slice": ("a single slice", "単一スライス"),
+    "no_model": ("no model", "モデルなし"),
+    "model_unusable": ("model unusable", "モデル使用不可"),
+    "study_failed": ("failed", "失敗"),
+    "no_task_for_study": ("no task looks at this study", "対象タスクなし"),
+    "no_task_for_series": ("no task looks at this series", "対象タスクなし"),
+    "not_in_volume": ("not part of the volume", "ボリュームに含まれない"),
 }
 _UNITS = {"mm3": "mm³", "mm2": "mm²", "cm3": "cm³", "[hnsf'U]": "HU", "1": "", "{score}": "", "{ratio}": ""}
 
@@ -137,7 +183,8 @@ def words(lang: str) -> dict[str, str]:
     """All words of one language. Raises ShokenError for a language there is none of."""
     if lang not in LANGUAGES:
         raise ShokenError(f"no pages in {lang!r}", subject="--lang", accepted=", ".join(LANGUAGES))
-    return {key: pair[LANGUAGES.index(lang)] for key, pair in _WORDS.items()}
+    own = {key: pair[LANGUAGES.index(lang)] for key, pair in _WORDS.items()}
+    return LOCATIONS[lang] | TEXTURES[lang] | OUTCOMES[lang] | own
 
 
 def word(known: Mapping[str, str], name: str) -> str:
@@ -150,6 +197,11 @@ def unit(ucum: str) -> str:
     return _UNITS.get(ucum, ucum)
 
 
+def millimetres(value: float | None) -> str:
+    """A length to a tenth of a millimetre."""
+    return "–" if value is None else f"{value:.1f} mm".replace("-", "−")
+
+
 def number(value: float | None) -> str:
     """Three or so significant digits, no exponent for what is measured in a body: 5.37, 23.4, 123, 4120."""
     if value is None:
@@ -157,3 +209,9 @@ def number(value: float | None) -> str:
     size = abs(value)
     decimals = 0 if size >= 100 else 1 if size >= 10 else 2
     return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def span(interval: tuple[float, float], ucum: str) -> str:
+    """An interval with the digits its value is shown with."""
+    low, high = (f"{end:.1f}".replace("-", "−") if ucum == "mm" else number(end) for end in interval)
+    return f"{low} – {high}"

@@ -51,7 +51,7 @@ def aorta_radius(z: np.ndarray | float) -> np.ndarray:
 
 def ball(centre: tuple[float, float, float], radius: float, *, spacing: float = 1.0) -> Volume:
     """A mask of one ball on an isotropic grid of its own."""
-    grid = chest().grid.around(centre, (int(4 * radius) + 8,) * 3, spacing)
+    grid = chest().grid.around(centre, (int(3 * radius / spacing) + 8,) * 3, spacing)
     inside = np.linalg.norm(grid.to_mm(np.moveaxis(np.indices(grid.shape), 0, -1)) - centre, axis=-1) < radius
     return Volume(inside.astype(np.uint8), grid, "1")
 
@@ -85,17 +85,20 @@ def finding(rank: int, confidence: float, *, lang: str = "en", trustworthy: bool
         "ja": ("左肺に14.0 mmの結節を認める。", "充実性である（平均31 HU）。", "辺縁は平滑で、悪性の疑いは低い。"),
     }[lang]
     clauses = (
-        Clause("size", texts[0], ("longest_diameter", "perpendicular_diameter")),
-        Clause("density", texts[1], ("mean_density",)),
+        Clause("size", texts[0], ("long_axis", "short_axis")),
+        Clause("density", texts[1], ("mean_hu",)),
         Clause("margin", texts[2], ("sphericity", "confidence")),
     )
     measurements = (
-        Measurement("longest_diameter", 2 * radius, "mm", "axial_outline", (2 * radius - 0.9, 2 * radius + 1.1)),
-        Measurement("perpendicular_diameter", 2 * radius - 0.4, "mm", "axial_outline", (2 * radius - 1.5, 2 * radius + 0.6)),
+        Measurement("long_axis", 2 * radius, "mm", "axial_outline", (2 * radius - 0.9, 2 * radius + 1.1)),
+        Measurement("short_axis", 2 * radius - 0.4, "mm", "axial_outline", (2 * radius - 1.5, 2 * radius + 0.6)),
         Measurement("volume", 4 / 3 * np.pi * radius**3, "mm3", "voxel_count", (0.9 * 4 * radius**3, 1.1 * 4.4 * radius**3)),
-        Measurement("mean_density", 31.0, "[hnsf'U]", "eroded_mask", (24.0, 38.5)),
+        Measurement("mean_hu", 31.0, "[hnsf'U]", "eroded_mask", (24.0, 38.5)),
+        Measurement("texture", None, "", "share of voxels from -300 HU", label="part_solid"),
+        Measurement("location", None, "", "side of the midline, thirds of the lung's height", label="left_middle_zone"),
+        Measurement("pleural_contact", 0.31, "1", "share of the rim outside the lung", label="attached"),
         Measurement("sphericity", 0.93, "1", "marching_cubes"),
-        Measurement("solid_part_diameter", None, "mm", "threshold_-160_HU", None, "touches_the_border"),
+        Measurement("solid_part_diameter", None, "mm", "threshold_-160_HU", None, "cut_by_scan_edge"),
     )
     return Finding(
         rank,
@@ -134,9 +137,11 @@ def report(lang: str = "en", *, findings: int = 2) -> CaseReport:
         status="screened",
         findings=shown,
         measurements=(
-            Measurement("aorta_maximum", 42.0, "mm", "orthogonal_to_centreline", (40.6, 43.5), "measured", (AORTA_X, AORTA_Y, 40.0)),
-            Measurement("descending_aorta", 27.1, "mm", "orthogonal_to_centreline", (26.0, 28.3), "measured", (AORTA_X, AORTA_Y, -10.0)),
-            Measurement("aortic_root", None, "mm", "orthogonal_to_centreline", None, "outside_the_scan"),
+            Measurement("aorta_max", 42.0, "mm", "orthogonal_to_centreline", (40.6, 43.5), "measured", (AORTA_X, AORTA_Y, 40.0)),
+            Measurement(
+                "aorta_mid_descending", 27.1, "mm", "orthogonal_to_centreline", (26.0, 28.3), "measured", (AORTA_X, AORTA_Y, -10.0)
+            ),
+            Measurement("aorta_sinus", None, "mm", "orthogonal_to_centreline", None, "not_in_scan"),
         ),
         funnels=(Funnel("lung_nodule_ct", 48, 31, 46, 5, findings), Funnel("aorta_ct", 48, 48, 1, 1, 0)),
         refusals=(
