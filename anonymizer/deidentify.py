@@ -7,22 +7,17 @@ it has a VR the standard allows for it, the form of that VR, and it does not rep
 from __future__ import annotations
 
 import copy
-import re
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pydicom import uid
-from pydicom.charset import python_encoding
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from anonymizer import elements, gate, reading
 from anonymizer.actions import Action, dummy_value, empty_value
 from anonymizer.attribute_types import Family, family_of
-from anonymizer.defined_terms import undefined_words
 from anonymizer.echo import Echo, echo_of
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME, identity_of, patient_of
@@ -30,35 +25,11 @@ from anonymizer.key import ProjectKey
 from anonymizer.profile import Decision, Profile, screening_profile
 from anonymizer.pseudonym import Pseudonyms, is_time_form, shifted_date, shifted_datetime
 from anonymizer.receipt import Receipt, ReceiptLine, path_text
-from anonymizer.rules import BYTE_VRS, TEXT_VRS, TIME_VRS, dictionary_entry, dictionary_vrs
-from anonymizer.standard import ADDITIONS_EDITION, EDITION
+from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs
+from anonymizer.stamp import as_file, encoding_of, stamp
+from anonymizer.trust import BINARY_VRS, CHARACTER_SET, Doubt, vr_is_trusted
 
 SCREENING_PROFILE = screening_profile()
-IMPLEMENTATION_CLASS_UID = "2.25.307422640981229148370318906731170273514"
-IMPLEMENTATION_VERSION = "SHOKEN"
-PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-CHARACTER_SET = 0x00080005
-_STAMPED = tuple(map(BaseTag, (0x00120062, 0x00120063, 0x00120064, 0x00280303)))
-
-_NUMBER_SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
-_NUMBER_VRS = frozenset(_NUMBER_SIZES)
-_FORMS = {
-    "DS": re.compile(r"[0-9+\-.eE \\]*"),
-    "IS": re.compile(r"[0-9+\- \\]*"),
-    "CS": re.compile(r"[A-Za-z0-9_ \\.,:/+&()\-]{0,1024}"),
-    "AS": re.compile(r"(\d{3}[DWMY])?"),
-    "UI": re.compile(r"[0-9.\\ \x00]*"),
-    "DA": re.compile(r"[0-9.\\ ]*"),
-}
-# VRs that files in the field use for one another; outside these groups a stated VR that the standard does not allow is not trusted.
-_EXCHANGEABLE = (
-    frozenset({"LO", "SH", "CS", "ST", "LT", "UT", "UC"}),
-    frozenset({"US", "SS", "OW", "OB"}),
-    frozenset({"UL", "SL", "OL"}),
-    frozenset({"IS", "DS"}),
-    frozenset({"DA", "TM", "DT"}),
-    frozenset({"FL", "FD", "OF", "OD"}),
-)
 
 
 def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[FileDataset, Receipt]:
@@ -74,14 +45,14 @@ def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_P
             raise InputRefusedError(verdict.reason, verdict.detail)
         walk = _walk_for(dataset, key, profile)
         clean = walk.cleaned(dataset, ())
-        _stamp(clean, profile)
-        return _as_file(clean, dataset), walk.receipt()
+        stamp(clean, profile)
+        return as_file(clean, dataset), walk.receipt()
 
 
 def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> _Walk:
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
-    implicit, little = _encoding(dataset)
+    implicit, little = encoding_of(dataset)
     family = family_of(elements.text_at(dataset, 0x00080016))
     return _Walk(
         profile=profile,
@@ -250,12 +221,12 @@ class _Element:
 
     def _kept(self) -> DataElement | RawDataElement | None:
         vr = self._vr()
-        if not self._vr_is_trusted(vr):
+        if not vr_is_trusted(self.tag, self._stated_vr(), vr):
             return self._done("removed", "unexpected_vr", None)
         if vr == "SQ":
             return self._searched()
-        fault = self._fault(vr)
-        if fault and vr in BYTE_VRS | _NUMBER_VRS:
+        fault = Doubt(self.source, self.walk.echo, self.walk.little).fault(self.element, vr)
+        if fault and vr in BINARY_VRS:
             return self._done("removed", fault, None)
         if fault:
             return self._done("dummied", fault, DataElement(self.tag, vr, self._replacement(vr)))
@@ -265,52 +236,6 @@ class _Element:
         if self.tag == CHARACTER_SET:
             return "ISO_IR 192"
         return None if vr == "UI" else dummy_value(vr)
-
-    def _vr_is_trusted(self, vr: str) -> bool:
-        stated = self._stated_vr()
-        known = dictionary_vrs(self.tag)
-        return stated is None or stated in known or any(stated in group and vr in group for group in _EXCHANGEABLE)
-
-    def _fault(self, vr: str) -> str:
-        """Why a value cannot be kept as it is: `invalid_value`, `echo`, `undecodable`; empty when it can."""
-        if vr in _NUMBER_VRS or vr in BYTE_VRS:
-            return self._binary_fault(vr)
-        if self.tag == CHARACTER_SET:
-            return "" if _charset_is_known(self._text()) else "invalid_value"
-        text = self._text()
-        form = _FORMS.get(vr)
-        if form is not None and form.fullmatch(text) is None:
-            return "invalid_value"
-        if vr == "TM" and not is_time_form(text):
-            return "invalid_value"
-        if not text.isascii() and not _charset_is_known(elements.text_at(self.source, CHARACTER_SET)):
-            return "undecodable"
-        return "echo" if self._text_echo(vr, text) else ""
-
-    def _text_echo(self, vr: str, text: str) -> bool:
-        if vr in ("DS", "IS"):
-            return any(len(part.strip()) >= 6 and part.strip() in self.walk.echo.pieces for part in text.split("\\"))
-        if vr == "CS":
-            text = "\\".join(undefined_words(part) for part in text.split("\\"))
-        return vr in TEXT_VRS and self.walk.echo.found_in(text)
-
-    def _binary_fault(self, vr: str) -> str:
-        """Numbers must be as many as the dictionary allows: a damaged tag must not carry a name through as a number."""
-        value = self.element.value
-        if self.tag in PIXELS or not isinstance(value, bytes):
-            return ""
-        entry = dictionary_entry(self.tag)
-        size = _NUMBER_SIZES.get(vr)
-        if size is not None and (len(value) % size or (entry is not None and entry.most is not None and len(value) > size * entry.most)):
-            return "invalid_value"
-        if (vr == "AT" and not self._names_attributes(value)) or _reads_as_text(value):
-            return "invalid_value"
-        return "echo" if len(value) >= 5 and self.walk.echo.found_in_bytes(value) else ""
-
-    def _names_attributes(self, value: bytes) -> bool:
-        order = "<" if self.walk.little else ">"
-        halves = struct.unpack(f"{order}{len(value) // 2}H", value)
-        return all(dictionary_vrs(group << 16 | number) for group, number in zip(halves[::2], halves[1::2], strict=True))
 
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
@@ -323,59 +248,3 @@ class _Element:
         if isinstance(element.value, bytes):
             return element
         return copy.deepcopy(element)
-
-
-def _reads_as_text(value: bytes) -> bool:
-    """Whether numbers are made of nothing but printable letters: a text that strayed, not a measurement."""
-    text = value.strip(b" \x00")
-    return len(text) >= 6 and text.isascii() and text.decode().isprintable()
-
-
-def _charset_is_known(value: str) -> bool:
-    return all(term.strip() in python_encoding for term in value.split("\\"))
-
-
-def _stamp(clean: Dataset, profile: Profile) -> None:
-    """Say in the data set itself what was done: PS3.15 section E.1.1, attributes of PS3.3 C.7.1.1 and C.12.1."""
-    codes = []
-    for code, meaning in profile.method_codes:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", meaning
-        codes.append(item)
-    for stamped in _STAMPED:
-        clean.pop(stamped, None)  # an earlier stamp may state another VR
-    clean.PatientIdentityRemoved = "YES"
-    clean.DeidentificationMethod = ["Shoken anonymizer", f"PS3.15 {EDITION} and additions to {ADDITIONS_EDITION}", profile.name[:64]]
-    clean.DeidentificationMethodCodeSequence = Sequence(codes)
-    clean.LongitudinalTemporalInformationModified = profile.temporal_information
-
-
-def _as_file(clean: Dataset, source: Dataset) -> FileDataset:
-    """The data set with a file meta of its own: nothing of the source's but the transfer syntax."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = clean.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = clean.SOPInstanceUID
-    meta.TransferSyntaxUID = transfer_syntax_of(source)
-    meta.ImplementationClassUID = uid.UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    implicit, little = _encoding(source)
-    result = FileDataset("", clean, preamble=b"\x00" * 128, file_meta=meta, is_implicit_VR=implicit, is_little_endian=little)
-    result.set_original_encoding(implicit, little, elements.charset(source))
-    return result
-
-
-def transfer_syntax_of(dataset: Dataset) -> uid.UID:
-    """The transfer syntax of the file meta, else the plain one that fits how the data set was encoded."""
-    stated = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID")
-    if stated:
-        return uid.UID(str(stated).strip(" \x00"))
-    implicit, little = dataset.original_encoding
-    if implicit:
-        return uid.ImplicitVRLittleEndian
-    return uid.ExplicitVRBigEndian if little is False else uid.ExplicitVRLittleEndian
-
-
-def _encoding(dataset: Dataset) -> tuple[bool, bool]:
-    syntax = transfer_syntax_of(dataset)
-    return syntax == uid.ImplicitVRLittleEndian, syntax != uid.ExplicitVRBigEndian

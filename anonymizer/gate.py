@@ -90,6 +90,9 @@ def verdict_on(dataset: Dataset) -> Verdict | None:
         return Verdict(Reason.DICOMDIR, "a DICOMDIR lists patients and files; it is not an image")
     if not sop_class or not str(dataset.get("SOPInstanceUID", "") or "").strip(" \x00"):
         return Verdict(Reason.MISSING_IDENTITY, "SOP Class UID or SOP Instance UID is missing")
+    syntax = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "") or "").strip(" \x00")
+    if syntax and not uid.UID(syntax, validation_mode=0).is_transfer_syntax:
+        return Verdict(Reason.UNKNOWN_TRANSFER_SYNTAX, "the transfer syntax is private or not in the standard")
     return _class_verdict(sop_class) or _pixel_verdict(dataset, sop_class)
 
 
