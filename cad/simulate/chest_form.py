@@ -11,7 +11,6 @@ import numpy as np
 
 from cad.simulate.fields import Field, Lattice, as_distance, ellipsoid, smooth_max, smooth_min, smooth_noise
 from cad.simulate.great_vessels import GreatVessels
-from cad.space import FloatArray
 
 LATTICE = Lattice.spanning((-216, -184, -290), (216, 172, 160), 4.0)
 Mesh = tuple[Field, Field, Field]
@@ -72,7 +71,7 @@ class ChestForm:
     texture: Field
     midline_mm: tuple[float, float]
 
-    def midline_x(self, z: float | FloatArray) -> float | FloatArray:
+    def midline_x(self, z: float | Field) -> float | Field:
         """x of the plane between the lungs at height z."""
         return self.midline_mm[0] + self.midline_mm[1] * z
 
@@ -116,7 +115,8 @@ def _thorax(mesh: Mesh, build: Build) -> Field:
     back = y - (-6 + 14 * rise)
     back = back / np.where(back > 0, 1 + 0.16 * gutter, 1.0 + 0.04 * gutter)
     level = ((np.abs(x) / width) ** 2.35 + (np.abs(back) / depth) ** 2.35) ** (1 / 2.35) - 1
-    return np.maximum(np.clip(as_distance(level.astype(np.float32), LATTICE.step_mm), -90, 90), z - build.top_z)
+    distance = np.clip(as_distance(level.astype(np.float32), LATTICE.step_mm), -90, 90)
+    return np.asarray(np.maximum(distance, z - build.top_z), dtype=np.float32)
 
 
 def _diaphragm(rng: np.random.Generator, mesh: Mesh, build: Build) -> Field:

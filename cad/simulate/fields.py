@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cad.space import FloatArray, Grid
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Lattice:
 
     def points(self, mask: NDArray[np.bool_]) -> FloatArray:
         """Nodes where `mask` holds, as (n, 3) points (x, y, z) in mm."""
-        return np.argwhere(mask)[:, ::-1] * self.step_mm + np.asarray(self.origin_mm)
+        return np.asarray(np.argwhere(mask)[:, ::-1] * self.step_mm + np.asarray(self.origin_mm), dtype=np.float64)
 
-    def weights(self, coordinates_mm: FloatArray, axis: int) -> Field:
+    def weights(self, coordinates_mm: Field, axis: int) -> Field:
         """Dense spline weights (len(coordinates), nodes) along `axis` (0 = z, 1 = y, 2 = x); beyond the border the edge value holds."""
         return spline_weights((coordinates_mm - self.origin_mm[2 - axis]) / self.step_mm, self.shape[axis])
 
@@ -55,7 +56,7 @@ class Lattice:
         return np.asarray(map_coordinates(field, index[:, ::-1].T, order=1, mode="nearest"), dtype=np.float64)
 
 
-def spline_weights(index: FloatArray, nodes: int) -> Field:
+def spline_weights(index: Field, nodes: int) -> Field:
     """Uniform cubic B-spline weights of fractional `index` values over `nodes`, rows summing to one."""
     base = np.floor(index).astype(np.int64)
     t = index - base
@@ -89,7 +90,7 @@ class Sampler:
         return np.asarray(np.tensordot(self._slices[k, used], field[used], axes=1), dtype=np.float32)
 
 
-def axes_mm(grid: Grid) -> tuple[FloatArray, FloatArray, FloatArray]:
+def axes_mm(grid: Grid) -> tuple[Field, Field, Field]:
     """x of each column, y of each row, z of each slice of an axial grid, in mm."""
     dz, dy, dx = grid.spacing_mm
     x, y, z = grid.origin_mm
@@ -118,14 +119,17 @@ def smooth_max(a: Field, b: Field, k_mm: float) -> Field:
 
 
 def ellipsoid(
-    mesh: tuple[Field, Field, Field], centre_mm: Sequence[float], semi_axes_mm: Sequence[float], frame: FloatArray | None = None
+    mesh: tuple[Field, Field, Field],
+    centre_mm: Sequence[float] | Field,
+    semi_axes_mm: Sequence[float] | Field,
+    frame: FloatArray | None = None,
 ) -> Field:
     """Approximate signed distance to an ellipsoid; rows of `frame` are its axes (default x, y, z)."""
     offset = [m - np.float32(c) for m, c in zip(mesh, centre_mm, strict=True)]
-    total: Field | None = None
+    total: Field = np.zeros(1, dtype=np.float32)
     for axis, semi in zip(np.eye(3) if frame is None else frame, semi_axes_mm, strict=True):
         along = sum((np.float32(a) * o for a, o in zip(axis, offset, strict=True)), np.float32(0)) / np.float32(semi)
-        total = along * along if total is None else total + along * along
+        total = total + along * along
     return np.asarray((np.sqrt(total) - 1) * np.float32(min(semi_axes_mm)), dtype=np.float32)
 
 

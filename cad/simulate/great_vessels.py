@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -111,7 +112,7 @@ def _aorta(rng: np.random.Generator, scale: float, spine_y: float, ascending_mm:
 
 def _lower_to(field: Field, lattice: Lattice, path: Path) -> None:
     origin = np.asarray(lattice.origin_mm)
-    for a, b in zip(path[:-1], path[1:], strict=True):
+    for a, b in pairwise(path):
         reach = max(a[3], b[3]) + 24
         low = np.maximum(((np.minimum(a, b)[:3] - reach - origin) / lattice.step_mm).astype(int), 0)
         high = np.minimum(((np.maximum(a, b)[:3] + reach - origin) / lattice.step_mm).astype(int) + 1, lattice.shape[::-1])

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from cad.simulate.acquisition import slice_profile
 from cad.simulate.fields import Field, Sampler, axes_mm
 from cad.simulate.head_form import LATTICE, HeadForm, head_form
-from cad.simulate.lesions import LesionShape, draw_lesion, lesion_shape, mark, true_extent
+from cad.simulate.lesions import DrawnLesion, LesionShape, draw_lesion, lesion_shape, mark, true_extent
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.simulate.tubes import draw_tubes
-from cad.space import Box, FloatArray, Grid
+from cad.space import FloatArray, Grid
 from cad.volume import Volume
 
 Sequence = Literal["T1c", "FLAIR"]
@@ -80,11 +80,13 @@ def simulate_head(seed: int, plan: HeadPlan) -> Phantom:
     form = head_form(rng)
     signal = _varied(rng, _SIGNALS[plan.sequence])
     stack, brain = _paint(rng, grid, form, signal)
-    labels, lesions = _add_lesions(rng, stack, brain, grid, form, signal, plan)
-    voxels = _scan(rng, stack, grid, form, plan, signal)
+    scene = _Scene(rng, grid, form, signal, stack, np.zeros(grid.shape, dtype=np.uint8))
+    lesions = _add_lesions(scene, plan.lesions)
+    brain[scene.labels > 0] = 1
+    voxels = _scan(scene, plan)
     return Phantom(
         volume=Volume(voxels, grid, unit="1", modality="MR"),
-        lesion_labels=Volume(labels, grid, unit="1", modality="SEG"),
+        lesion_labels=Volume(scene.labels, grid, unit="1", modality="SEG"),
         lesions=lesions,
         brain=Volume(brain, grid, unit="1", modality="SEG"),
     )
@@ -182,90 +184,93 @@ class _Painter:
         _mix(out, self._signal.vessel * 0.9, self._choroid[k] * np.float32(1 / 255))
 
 
-def _add_lesions(
-    rng: np.random.Generator, stack: Field, brain: NDArray[np.uint8], grid: Grid, form: HeadForm, signal: _Signal, plan: HeadPlan
-) -> tuple[NDArray[np.uint8], tuple[LesionTruth, ...]]:
-    specs = tuple(HeadLesionSpec.draw(rng) for _ in range(plan.lesions)) if isinstance(plan.lesions, int) else plan.lesions
-    labels = np.zeros(grid.shape, dtype=np.uint8)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What lesions are painted into: the signal and its labels, both on `grid`."""
+
+    rng: np.random.Generator
+    grid: Grid
+    form: HeadForm
+    signal: _Signal
+    stack: Field
+    labels: NDArray[np.uint8]
+
+    def inside(self, points_mm: FloatArray) -> FloatArray:
+        """Signed distance to the brain's surface at points (n, 3), mm."""
+        return np.minimum(LATTICE.at(self.form.brain, points_mm), LATTICE.at(self.form.cerebellum, points_mm))
+
+
+def _add_lesions(scene: _Scene, wanted: int | tuple[HeadLesionSpec, ...]) -> tuple[LesionTruth, ...]:
+    specs = tuple(HeadLesionSpec.draw(scene.rng) for _ in range(wanted)) if isinstance(wanted, int) else wanted
     lesions: list[LesionTruth] = []
-    for spec, shape in _placed(rng, form, grid.box(), specs):
-        if not _draw(rng, stack, labels, grid, form, signal, spec, shape, len(lesions) + 1):
+    for spec, shape in _placed(scene, specs):
+        drawn = draw_lesion(scene.grid, shape, scene.inside, margin_mm=_swelling(spec) + 8)
+        if drawn is None:
             continue
-        volume, centre = true_extent(shape, lambda points: _inside(form, points))
+        _draw(scene, spec, drawn)
+        mark(scene.labels, drawn, len(lesions) + 1)
+        volume, centre = true_extent(shape, scene.inside)
         x, y, z = (float(c) for c in centre)
         lesions.append(LesionTruth(len(lesions) + 1, spec.kind, (x, y, z), float((6 * volume / np.pi) ** (1 / 3)), volume))
-    brain[labels > 0] = 1
-    return labels, tuple(lesions)
+    return tuple(lesions)
 
 
-def _inside(form: HeadForm, points: FloatArray) -> FloatArray:
-    return np.minimum(LATTICE.at(form.brain, points), LATTICE.at(form.cerebellum, points))
-
-
-def _placed(
-    rng: np.random.Generator, form: HeadForm, scanned: Box, specs: tuple[HeadLesionSpec, ...]
-) -> tuple[tuple[HeadLesionSpec, LesionShape], ...]:
+def _placed(scene: _Scene, specs: tuple[HeadLesionSpec, ...]) -> tuple[tuple[HeadLesionSpec, LesionShape], ...]:
     """Lesions in the brain, mostly near the border of grey and white matter, apart from each other."""
     placed: list[tuple[HeadLesionSpec, LesionShape]] = []
     for spec in specs:
-        radius = spec.diameter_mm / 2
-        nodes = LATTICE.points((np.minimum(form.brain, form.cerebellum) < -0.9 * radius - 1) & (form.ventricles > 0.6 * radius))
-        weight = np.exp(_inside(form, nodes) / 14)
-        chosen = rng.choice(len(nodes), size=min(300, len(nodes)), replace=False, p=weight / weight.sum()) if len(nodes) else ()
-        low, high = np.array(scanned.low_mm) + radius, np.array(scanned.high_mm) - radius
-        for spot in nodes[list(chosen)] + rng.uniform(-1.5, 1.5, (len(chosen), 3)):
-            clear = all(np.linalg.norm(spot - s.centre_mm) > 1.3 * (radius + s.radius_mm) + 6 for _, s in placed)
-            if clear and (spot > low).all() and (spot < high).all():
-                placed.append((spec, lesion_shape(rng, spot, spec.diameter_mm, rng.uniform(0.03, 0.18))))
-                break
+        spot = _site(scene, spec.diameter_mm / 2, [shape for _, shape in placed])
+        if spot is not None:
+            placed.append((spec, lesion_shape(scene.rng, spot, spec.diameter_mm, scene.rng.uniform(0.03, 0.18))))
     return tuple(placed)
 
 
-def _draw(
-    rng: np.random.Generator,
-    stack: Field,
-    labels: NDArray[np.uint8],
-    grid: Grid,
-    form: HeadForm,
-    signal: _Signal,
-    spec: HeadLesionSpec,
-    shape: LesionShape,
-    number: int,
-) -> bool:
-    """Paints one lesion and its oedema; False where it misses the grid."""
+def _site(scene: _Scene, radius: float, taken: list[LesionShape]) -> FloatArray | None:
+    form, rng, box = scene.form, scene.rng, scene.grid.box()
+    nodes = LATTICE.points((np.minimum(form.brain, form.cerebellum) < -0.9 * radius - 1) & (form.ventricles > 0.6 * radius))
+    if len(nodes) == 0:
+        return None
+    weight = np.exp(scene.inside(nodes) / 14)
+    chosen = rng.choice(len(nodes), size=min(300, len(nodes)), replace=False, p=weight / weight.sum())
+    for spot in nodes[chosen] + rng.uniform(-1.5, 1.5, (len(chosen), 3)):
+        clear = all(np.linalg.norm(spot - s.centre_mm) > 1.3 * (radius + s.radius_mm) + 6 for s in taken)
+        if clear and (spot > np.array(box.low_mm) + radius).all() and (spot < np.array(box.high_mm) - radius).all():
+            return np.asarray(spot, dtype=np.float64)
+    return None
+
+
+def _swelling(spec: HeadLesionSpec) -> float:
+    return spec.oedema * spec.diameter_mm / 2 + 2
+
+
+def _draw(scene: _Scene, spec: HeadLesionSpec, drawn: DrawnLesion) -> None:
+    """Paints one lesion and its oedema, which keeps to white matter."""
     from scipy.ndimage import gaussian_filter
 
-    reach = spec.oedema * spec.diameter_mm / 2 + 2
-    drawn = draw_lesion(grid, shape, lambda points: _inside(form, points), margin_mm=reach + 8)
-    if drawn is None:
-        return False
-    view = stack[drawn.window]
-    grain = gaussian_filter(rng.standard_normal(view.shape, dtype=np.float32), [3.0 / s for s in grid.spacing_mm])
+    rng, signal, view, reach = scene.rng, scene.signal, scene.stack[drawn.window], _swelling(spec)
+    grain = gaussian_filter(rng.standard_normal(view.shape, dtype=np.float32), [3.0 / s for s in scene.grid.spacing_mm])
     grain /= max(float(grain.std()), 1e-6)
     swollen = np.clip((reach * (1 + 0.35 * grain) - drawn.distance) / 4, 0, 1) * (drawn.distance < reach + 7)
-    bright = (view > 0.8 * signal.grey) & (view < 1.12 * max(signal.white, signal.grey))
-    _mix(view, signal.oedema, swollen * bright * 0.85)
+    tissue = (view > 0.8 * min(signal.grey, signal.white)) & (view < 1.12 * max(signal.white, signal.grey))
+    _mix(view, signal.oedema, swollen * tissue * 0.85)
     core = signal.lesion * rng.uniform(0.82, 1.1) * (1 + 0.05 * grain)
     if spec.kind == "ring":
         wall = rng.uniform(1.6, 0.2 * spec.diameter_mm + 1.6) * (1 + 0.3 * grain)
-        hollow = np.clip(0.5 - (drawn.distance + wall) / 1.2, 0, 1)
-        core = core + (signal.necrosis - core) * hollow
-    _mix(view, np.asarray(core, dtype=np.float32), drawn.share)
-    mark(labels, drawn, number)
-    return True
+        core = core + (signal.necrosis - core) * np.clip(0.5 - (drawn.distance + wall) / 1.2, 0, 1)
+    _mix(view, core, drawn.share)
 
 
-def _scan(rng: np.random.Generator, stack: Field, grid: Grid, form: HeadForm, plan: HeadPlan, signal: _Signal) -> NDArray[np.int16]:
+def _scan(scene: _Scene, plan: HeadPlan) -> NDArray[np.int16]:
     """Coil shading, slice profile, in-plane blur and Rician noise."""
     from scipy.ndimage import gaussian_filter
 
-    slice_profile(stack)
-    sampler = Sampler(LATTICE, grid)
-    voxels = np.empty(stack.shape, dtype=np.int16)
-    sigma = plan.noise * signal.white
-    for k, plane in enumerate(stack):
-        shaded = gaussian_filter(plane * np.exp(plan.bias * sampler.slice(form.bias, k)), 0.55 / grid.spacing_mm[2])
-        real, other = rng.standard_normal((2, *plane.shape), dtype=np.float32) * np.float32(sigma)
+    slice_profile(scene.stack)
+    sampler = Sampler(LATTICE, scene.grid)
+    voxels = np.empty(scene.stack.shape, dtype=np.int16)
+    sigma = plan.noise * scene.signal.white
+    for k, plane in enumerate(scene.stack):
+        shaded = gaussian_filter(plane * np.exp(plan.bias * sampler.slice(scene.form.bias, k)), 0.55 / scene.grid.spacing_mm[2])
+        real, other = scene.rng.standard_normal((2, *plane.shape), dtype=np.float32) * np.float32(sigma)
         voxels[k] = np.clip(np.rint(np.hypot(shaded + real, other)), 0, 4095)
     return voxels
 

@@ -71,7 +71,7 @@ def _grid(rng: np.random.Generator, plan: ThoraxPlan) -> Grid:
     size = (np.array(plan.shape) - 1) * plan.spacing_mm
     jitter = rng.uniform(-1, 1, 3) * (8, 8, 10)
     x, y, z = -size[2] / 2 + jitter[0], -size[1] / 2 + jitter[1], _MIDDLE_Z - size[0] / 2 + jitter[2]
-    return Grid.axial(plan.shape, plan.spacing_mm, np.round((x, y, z), 1))
+    return Grid.axial(plan.shape, plan.spacing_mm, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
 
 
 def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:

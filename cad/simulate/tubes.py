@@ -47,7 +47,7 @@ class Tubes:
         )
 
 
-def spline(points_mm: Sequence[Sequence[float]], step_mm: float) -> FloatArray:
+def spline(points_mm: Sequence[Sequence[float]] | FloatArray, step_mm: float) -> FloatArray:
     """A centripetal-like smooth curve through (n, 3 or more) rows, resampled every `step_mm` of its first three columns."""
     from scipy.interpolate import PchipInterpolator, make_interp_spline
 
