@@ -20,7 +20,7 @@ from pipelines.runners.serial import SerialRunner
 
 if TYPE_CHECKING:
     from pipelines.desk import Desk
-    from pipelines.registry.on_mlflow import MlflowRegistry
+    from pipelines.registry.on_mlflow import MlflowModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,10 @@ def model_ledger() -> ModelLedger:
     return ModelLedger(state_folder() / "models.jsonl", UtcClock())
 
 
-def model_index(settings: Settings) -> MlflowRegistry:
+def model_index(settings: Settings) -> MlflowModels:
     """The MLflow index. Raises ShokenError naming the extra when MLflow is not installed."""
     if importlib.util.find_spec("mlflow") is None:
         raise ShokenError("MLflow is not installed", subject="model index", accepted='pip install "shoken[mlops]"')
-    from pipelines.registry.on_mlflow import MlflowRegistry
+    from pipelines.registry.on_mlflow import MlflowModels
 
-    return MlflowRegistry(settings.mlflow_uri or f"sqlite:///{state_folder() / 'mlflow.db'}", state_folder() / "models")
+    return MlflowModels(settings.mlflow_uri or f"sqlite:///{state_folder() / 'mlflow.db'}", state_folder() / "models")

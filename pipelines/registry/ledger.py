@@ -56,8 +56,9 @@ class ModelLedger:
                 raise ModelError(audit.faults[0], subject=self.path.name, accepted="a chain that `shoken models audit` finds sound")
             entry = {"n": audit.entries, "prev": audit.head, "at_utc": self.clock.now_utc(), "event": event, "facts": facts}
             line = _line(entry)
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
+            self._anchor(audit.entries, audit.head, pending=_digest(line))
+            with self.path.open("ab") as stream:
+                stream.write(line + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())
             self._anchor(audit.entries + 1, _digest(line))
@@ -74,23 +75,29 @@ class ModelLedger:
             if fault := _fault(line, number, previous):
                 faults.append(f"entry {number}: {fault}")
             previous = _digest(line)
-        anchor = self._anchored()
-        if anchor != (len(lines), previous):
-            faults.append(f"the chain ends after {len(lines)} entries, its anchor says {anchor[0]}, or the last entry was changed")
+        entries, ends = self._anchored()
+        if previous not in ends or len(lines) - entries not in (0, 1):
+            faults.append(f"the chain ends after {len(lines)} entries, its anchor says {entries}, or the last entry was changed")
         return Audit(len(lines), previous, tuple(faults))
 
-    def _lines(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+    def _lines(self) -> list[bytes]:
+        """The lines, the last one with a mark when its end is missing: it must not pass as whole."""
+        *lines, rest = self.path.read_bytes().split(b"\n") if self.path.exists() else [b""]
+        return [*lines, rest + b" (cut)"] if rest else lines
 
-    def _anchored(self) -> tuple[int, str]:
+    def _anchored(self) -> tuple[int, tuple[str, ...]]:
+        """How many entries were whole, and the digests the chain may end with: that of the last, or of one being added when the process died."""
         if not self.head_path.exists():
-            return (0, GENESIS)
+            return 0, (GENESIS,)
         document = json.loads(self.head_path.read_text(encoding="utf-8"))
-        return (int(document["entries"]), str(document["head"]))
+        return int(document["entries"]), (str(document["head"]), str(document["pending"] or document["head"]))
 
-    def _anchor(self, entries: int, head: str) -> None:
+    def _anchor(self, entries: int, head: str, pending: str = "") -> None:
         beside = self.head_path.with_suffix(".part")
-        beside.write_text(json.dumps({"entries": entries, "head": head}), encoding="utf-8")
+        with beside.open("w", encoding="utf-8") as stream:
+            json.dump({"entries": entries, "head": head, "pending": pending}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         beside.replace(self.head_path)
 
     @contextmanager
@@ -104,21 +111,22 @@ class ModelLedger:
             os.close(handle)
 
 
-def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _digest(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
 
 
-def _fault(line: str, number: int, previous: str) -> str:
+def _fault(line: bytes, number: int, previous: str) -> str:
     try:
         entry = json.loads(line)
         numbered, linked = entry["n"] == number, entry["prev"] == previous
+        canonical = _line(entry) == line
     except (ValueError, KeyError, TypeError):
         return "not readable"
-    if _line(entry) != line:
+    if not canonical:
         return "not in canonical form"
     if not linked:
         return "does not continue the entry before it"

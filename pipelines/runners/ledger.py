@@ -1,4 +1,4 @@
-"""The job ledger in SQLite: which job is done, with what digest; who holds which; and readers' verdicts.
+"""The job ledger in SQLite: which job is done, with what digest, and who holds which.
 
 The engine only runs, this file is the truth: a record that returned survives `kill -9` (WAL, full
 synchronisation). Keys are idempotent, so recording twice is harmless.
@@ -6,23 +6,16 @@ synchronisation). Keys are idempotent, so recording twice is harmless.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from pipelines.database import connected
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     key TEXT PRIMARY KEY, case_id TEXT NOT NULL, status TEXT NOT NULL, digest TEXT NOT NULL, document TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '', lease_until REAL NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS verdicts (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, at_utc TEXT NOT NULL, case_id TEXT NOT NULL, rank INTEGER NOT NULL,
-    verdict TEXT NOT NULL CHECK (verdict IN ('accept', 'reject', 'unsure')), reader TEXT NOT NULL, case_sha256 TEXT NOT NULL
-);
-CREATE TRIGGER IF NOT EXISTS verdicts_stay BEFORE UPDATE ON verdicts BEGIN SELECT RAISE(ABORT, 'verdicts are only added'); END;
-CREATE TRIGGER IF NOT EXISTS verdicts_remain BEFORE DELETE ON verdicts BEGIN SELECT RAISE(ABORT, 'verdicts are only added'); END;
 """
 FINISHED = ("screened", "not_screened")
 
@@ -34,7 +27,7 @@ class JobLedger:
         self.path = path
         self.owner = owner
         self.lease_seconds = lease_seconds
-        with self._connected() as db:
+        with connected(self.path) as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(_TABLES)
 
@@ -50,7 +43,7 @@ class JobLedger:
 
     def record(self, key: str, digest: str, status: str, document: str = "", case: str = "") -> None:
         """Mark a job as ended and drop its lease. Recording again replaces the same row."""
-        with self._connected() as db:
+        with connected(self.path) as db:
             db.execute(
                 "INSERT INTO jobs (key, case_id, status, digest, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " case_id=excluded.case_id, status=excluded.status, digest=excluded.digest, document=excluded.document,"
@@ -61,7 +54,7 @@ class JobLedger:
     def claim(self, key: str, case: str) -> bool:
         """Take a job for this owner until the lease ends; False while another owner's lease runs."""
         now = time.time()
-        with self._connected() as db:
+        with connected(self.path) as db:
             cursor = db.execute(
                 "INSERT INTO jobs (key, case_id, status, digest, document, attempts, owner, lease_until)"
                 " VALUES (?, ?, 'running', '', '', 1, ?, ?)"
@@ -73,25 +66,15 @@ class JobLedger:
 
     def reclaim(self) -> None:
         """End every lease. Only for the holder of OUT's lock: whoever held them is gone."""
-        with self._connected() as db:
+        with connected(self.path) as db:
             db.execute("UPDATE jobs SET owner = '', lease_until = 0")
 
     def cases(self) -> frozenset[str]:
         """Every case this ledger has seen."""
-        with self._connected() as db:
+        with connected(self.path) as db:
             return frozenset(str(row[0]) for row in db.execute("SELECT DISTINCT case_id FROM jobs"))
 
     def _one(self, query: str, *values: str) -> tuple[object, ...] | None:
-        with self._connected() as db:
+        with connected(self.path) as db:
             row: tuple[object, ...] | None = db.execute(query, values).fetchone()
             return row
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=30.0)
-        try:
-            with db:
-                db.execute("PRAGMA synchronous=FULL")
-                yield db
-        finally:
-            db.close()

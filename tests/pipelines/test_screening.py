@@ -6,11 +6,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from small_export import NAME, instance, make_export, write_series
+from small_export import NAME
 
-from pipelines.config import Settings
-from pipelines.outfolder import OutError
 from pipelines.screening import screen
 
 
