@@ -22,6 +22,7 @@ from anonymizer.echo import Echo, echo_of
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME, identity_of, patient_of
 from anonymizer.key import ProjectKey
+from anonymizer.pixel_data import PIXEL_DATA, without_tail
 from anonymizer.profile import Decision, Profile, screening_profile
 from anonymizer.pseudonym import Pseudonyms, is_time_form, shifted_date, shifted_datetime
 from anonymizer.receipt import Receipt, ReceiptLine, path_text
@@ -237,9 +238,20 @@ class _Element:
             return "ISO_IR 192"
         return None if vr == "UI" else dummy_value(vr)
 
+    def _trimmed(self, value: bytes) -> DataElement | RawDataElement:
+        kept = without_tail(self.source, value)
+        if len(kept) == len(value):
+            return self.element
+        self._done("cleaned", "bytes_behind_the_last_pixel", None)
+        if isinstance(self.element, RawDataElement):
+            return self.element._replace(value=kept, length=len(kept))
+        return DataElement(self.tag, self.element.VR, kept)
+
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
         element = self.element
+        if self.tag == PIXEL_DATA and isinstance(element.value, bytes):
+            element = self._trimmed(element.value)
         if isinstance(element, RawDataElement):
             same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)
             if same and (self.walk.implicit or element.VR not in (None, "UN")):

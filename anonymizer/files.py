@@ -15,7 +15,7 @@ from pathlib import Path
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 
-from anonymizer import elements, gate, reading
+from anonymizer import elements, gate, pixel_data, reading
 from anonymizer.deidentify import SCREENING_PROFILE, deidentify
 from anonymizer.errors import AnonymizerError, InputRefusedError
 from anonymizer.gate import Reason, Verdict
@@ -97,7 +97,7 @@ def deidentify_file(
     try:
         with reading.quietly():
             study, series = (_pseudonymous_uid(dataset, tag, key) for tag in (STUDY_UID, SERIES_UID))
-            verdict = _verdict(dataset) or reading.pixel_verdict(dataset)
+            verdict = _verdict(dataset) or pixel_data.pixel_verdict(dataset)
             if verdict is not None:
                 return _refused(handle, index, verdict, study, series)
             clean, receipt = deidentify(dataset, key, profile)

@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from pydicom import config, dcmread, uid
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from anonymizer.gate import Reason, Verdict
@@ -146,33 +146,3 @@ def _inflation_verdict(content: bytes) -> Verdict | None:
     except zlib.error:
         return Verdict(Reason.UNPARSEABLE, "the deflated data set is damaged")
     return None
-
-
-def pixel_verdict(dataset: Dataset) -> Verdict | None:
-    """Whether the pixel data is there and whole: native pixels must be as long as the header says.
-
-    A parser that stops in the middle of a damaged file ends without pixel data, so this also finds cut headers.
-    """
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        return Verdict(Reason.TRUNCATED, "an image without pixel data")
-    element = dataset.get_item("PixelData") if "PixelData" in dataset else None
-    if element is None or getattr(element, "length", None) == 0xFFFFFFFF or getattr(element, "is_undefined_length", False):
-        return None
-    expected = _native_bytes(dataset)
-    if expected is None:
-        return Verdict(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
-    there = len(element.value or b"")
-    return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < expected else None
-
-
-def _native_bytes(dataset: Dataset) -> int | None:
-    try:
-        rows, columns, allocated = (int(dataset[name].value) for name in ("Rows", "Columns", "BitsAllocated"))
-        samples, frames = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("NumberOfFrames") or 1)
-    except PARSE_ERRORS:
-        return None
-    if min(rows, columns, allocated, samples, frames) <= 0:
-        return None
-    subsampled = str(dataset.get("PhotometricInterpretation", "")).strip() == "YBR_FULL_422"
-    bits = rows * columns * frames * allocated * (2 if subsampled else samples)
-    return (bits + 7) // 8

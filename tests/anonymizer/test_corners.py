@@ -162,6 +162,14 @@ def test_a_damaged_tag_does_not_carry_a_name_through_as_a_number() -> None:
     assert NAME not in cleaned_bytes(moved)
 
 
+def test_bytes_behind_the_last_pixel_go() -> None:
+    longer = ct(PixelData=ct().PixelData + b"Winterbourne")
+    for source in (longer, decode(encode(longer))):
+        clean, receipt = deidentify(source, KEY)
+        assert clean.PixelData == ct().PixelData
+        assert any(line.reason == "bytes_behind_the_last_pixel" for line in receipt.lines)
+
+
 def test_nesting_without_end_is_refused() -> None:
     image = ct()
     for _ in range(60):
