@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from scipy.ndimage import binary_dilation
 from cad.inference import Float32Array, logits
 from cad.prepare.inputs import NetworkInput
 from cad.volume import Volume
+
+Kind = TypeVar("Kind", np.float16, np.float32)
 
 CONTEXT_PLANES = 2
 KEEP_AROUND = 3
@@ -21,7 +25,7 @@ def plane_scores(image: Float32Array, network: torch.nn.Module) -> Float32Array:
     return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
 
 
-def plane_with_context(image: Float32Array, k: int) -> Float32Array:
+def plane_with_context(image: NDArray[Kind], k: int) -> NDArray[Kind]:
     """Plane k with a neighbour on either side as three channels (3, h, w); the ends repeat."""
     last = image.shape[0] - 1
     return image[[max(0, k - CONTEXT_PLANES), k, min(last, k + CONTEXT_PLANES)]]

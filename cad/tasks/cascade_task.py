@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from cad.errors import ModelError, Refusal
 from cad.explain.confidence import Calibration
 from cad.explain.faithfulness import assess
 from cad.explain.heatmap import gradcam_3d
-from cad.explain.novelty import NoveltyReference
+from cad.explain.novelty import NoveltyReference, volume_features
 from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.measure.density import measure_density
 from cad.measure.descriptors import measure_margin, measure_shape
@@ -26,12 +26,18 @@ from cad.segment.components import component_at, hard
 from cad.segment.network import probability
 from cad.space import Box
 from cad.study import Series
-from cad.tasks.novelty import volume_features
 from cad.tasks.task import Progress, Suitability, TaskResult
 from cad.volume import Volume
 
 Describe = Callable[[Volume, Volume, Volume, Sequence[Measurement]], tuple[Measurement, ...]]
-State = Callable[[Sequence[Measurement], float, str], Statement]
+
+
+class State(Protocol):
+    """Writes the statement of a finding from what was measured (see cad.explain.statement)."""
+
+    def __call__(self, measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = ...) -> Statement:
+        """The statement; raises ShokenError for an unknown language."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,18 @@ class CascadeSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What all findings of one volume share."""
+
+    volume: Volume
+    seen: NetworkInput
+    model: LoadedModel
+    settings: CascadeSettings
+    novelty: Novelty
+    lang: str
+
+
 @dataclass(frozen=True, slots=True)
 class CascadeTask:
     """A detection task over one organ (see cad.tasks.task.Task for the contract).
@@ -97,11 +115,12 @@ class CascadeTask:
         seen = self._look(volume, settings.rule)
         if isinstance(seen, Refusal):
             return seen
-        novelty = replace(settings.novelty.judge(volume_features(seen)), task=self.name)
+        novelty = settings.novelty.judge(volume_features(volume), self.name)
         found = run_cascade(volume, seen, settings.rule, settings.thresholds, model, progress)
         shown = found.suspects[: settings.max_shown]
         progress("segment, measure, explain")
-        pairs = [self._finding(rank, suspect, volume, seen, model, settings, lang) for rank, suspect in enumerate(shown, start=1)]
+        scene = _Scene(volume, seen, model, settings, novelty, lang)
+        pairs = [self._finding(rank, suspect, scene) for rank, suspect in enumerate(shown, start=1)]
         return TaskResult(
             findings=tuple(finding for finding, _ in pairs),
             funnel=self._funnel(found, len(pairs)),
@@ -119,15 +138,13 @@ class CascadeTask:
     def _funnel(self, found: Funnelled, shown: int) -> Funnel:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
-    def _finding(
-        self, rank: int, suspect: Suspect, volume: Volume, seen: NetworkInput, model: LoadedModel, settings: CascadeSettings, lang: str
-    ) -> tuple[Finding, Exhibit]:
-        soft = component_at(probability(suspect.patch, model.stage("segment")), suspect.candidate.centre_mm)
-        measurements = self._measure(suspect.close_up, soft, seen.region)
-        confidence = settings.calibration.apply(suspect.logit)
-        mask = hard(soft)
-        heat = suspect.patch.like(gradcam_3d(model.stage("reduce"), np.asarray(suspect.patch.voxels)), unit="1")
-        faithfulness = assess(model.stage("reduce"), np.asarray(suspect.patch.voxels), np.asarray(heat.voxels), np.asarray(mask.voxels))
+    def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
+        soft = component_at(probability(suspect.patch, scene.model.stage("segment")), suspect.candidate.centre_mm)
+        measurements = self._measure(suspect.close_up, soft, scene.seen.region)
+        confidence = scene.settings.calibration.apply(suspect.candidate.score("reduce") or 0.0)
+        mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
+        heat = suspect.patch.like(gradcam_3d(reducer, pixels), unit="1")
+        faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels))
         finding = Finding(
             rank=rank,
             task=self.name,
@@ -136,11 +153,11 @@ class CascadeTask:
             diameter_mm=_diameter_mm(measurements, suspect),
             confidence=confidence,
             measurements=measurements,
-            evidence=_evidence(volume, mask, heat, suspect, faithfulness),
-            statement=self.state(measurements, confidence, lang),
-            model=model.version,
+            evidence=_evidence(scene.volume, mask, heat, suspect, faithfulness),
+            statement=self.state(measurements, confidence, scene.lang, novelty=scene.novelty.level),
+            model=scene.model.version,
         )
-        return finding, Exhibit(self.name, rank, volume, mask, heat)
+        return finding, Exhibit(self.name, rank, scene.volume, mask, heat)
 
     def _measure(self, close_up: Volume, soft: Volume, region: Volume) -> tuple[Measurement, ...]:
         density = measure_density(close_up, soft)

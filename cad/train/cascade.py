@@ -123,7 +123,8 @@ def _reduce(recipe: Recipe, network: torch.nn.Module, cubes: Cubes, progress: Ca
     scores = logits(first.network, (image[middle, middle, middle].astype(np.float32)[None] for image in cubes.images))
     share = 1 / (1 + np.exp(-scores))
     harder = Cubes(cubes.images, cubes.targets, cubes.positive, np.where(cubes.positive, 1.0, 0.1 + share), cubes.voxels)
-    second = fit(first.network, harder.classes, rare_class(), steps["reduce_hard"], recipe.seed + 1, _named(progress, "reduce, hard"), 1e-3)
+    schedule = Schedule(steps["reduce_hard"], recipe.seed + 1, HARD_RATE)
+    second = fit(first.network, harder.classes, rare_class(), schedule, _named(progress, "reduce, hard"))
     return Fitted(second.network, first.losses + second.losses)
 
 

@@ -98,7 +98,7 @@ def _make(seed: int, recipe: Recipe, folder: Path) -> int:
     target = _file(folder, recipe, seed)
     partial_file = target.with_suffix(".part")
     with partial_file.open("wb") as stream:
-        np.savez(stream, **_arrays(seed, phantom, seen, recipe))
+        np.savez(stream, allow_pickle=False, **_arrays(seed, phantom, seen, recipe))
     partial_file.rename(target)
     return seed
 

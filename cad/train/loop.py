@@ -48,7 +48,7 @@ def fit(network: torch.nn.Module, sample: Sampler, loss: Loss, schedule: Schedul
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=1e-4)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=schedule.rate, total_steps=max(2, steps), pct_start=0.15)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device, memory_format=_fast_layout(network)).train()
+    _laid_out(network.to(device), _fast_layout(network)).train()
     losses = []
     for step in range(steps):
         inputs, targets = (torch.from_numpy(part).to(device) for part in sample(rng))
@@ -61,10 +61,22 @@ def fit(network: torch.nn.Module, sample: Sampler, loss: Loss, schedule: Schedul
         losses.append(float(value.detach()))
         if step % REPORT_EVERY == REPORT_EVERY - 1:
             progress(f"step {step + 1} of {steps}, loss {np.mean(losses[-REPORT_EVERY:]):.4f}")
-    return Fitted(network.to("cpu", memory_format=torch.contiguous_format).eval(), tuple(losses))
+    return Fitted(_laid_out(network.cpu(), torch.contiguous_format).eval(), tuple(losses))
 
 
 def _fast_layout(network: torch.nn.Module) -> torch.memory_format:
     """Channels last: a third faster to train on CPU, the same numbers to rounding."""
     volumetric = any(parameter.ndim == 5 for parameter in network.parameters())
     return torch.channels_last_3d if volumetric else torch.channels_last
+
+
+def _laid_out(network: torch.nn.Module, layout: torch.memory_format) -> torch.nn.Module:
+    for parameter in network.parameters():
+        if parameter.ndim >= 4:
+            parameter.data = parameter.data.contiguous(memory_format=layout if _fits(parameter, layout) else torch.contiguous_format)
+    return network
+
+
+def _fits(parameter: torch.nn.Parameter, layout: torch.memory_format) -> bool:
+    dims = {torch.channels_last: 4, torch.channels_last_3d: 5}
+    return dims.get(layout, parameter.ndim) == parameter.ndim

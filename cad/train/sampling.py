@@ -72,7 +72,7 @@ class Patches:
         image = _cut(self.crops.images[case], centre, self.voxels)
         labels = _cut(self.crops.labels[case], centre, self.voxels) > 0
         flips = [axis for axis in range(3) if rng.random() < (0.5 if axis == 2 else 0.15)]
-        image, target = np.flip(image, flips), np.flip(labels, flips)
+        image, target = np.flip(image, tuple(flips)), np.flip(labels, tuple(flips))
         return _intensity(image[None], rng), np.ascontiguousarray(target[None], dtype=np.float32)
 
     def _centre(self, case: int, rng: np.random.Generator, positive: bool) -> NDArray[np.int_]:
@@ -117,8 +117,8 @@ class Cubes:
         start = np.clip(np.rint(slack / 2 + rng.normal(0, slack / 6, size=3)).astype(int), 0, slack)
         window = tuple(slice(s, s + self.voxels) for s in start)
         flips = [axis for axis in range(3) if rng.random() < 0.5]
-        image = np.flip(self.images[chosen][window].astype(np.float32), flips)
-        mask = np.flip(self.targets[chosen][window] > 0, flips)
+        image = np.flip(self.images[chosen][window].astype(np.float32), tuple(flips))
+        mask = np.flip(self.targets[chosen][window] > 0, tuple(flips))
         return _intensity(image[None], rng), np.ascontiguousarray(mask[None], dtype=np.float32)
 
 
@@ -148,7 +148,7 @@ def _padded(plane: Float32Array, height: int, width: int) -> Float32Array:
 
 def _augment(image: Float32Array, rng: np.random.Generator, axes: tuple[int, ...]) -> Float32Array:
     flips = [axis for axis in axes if rng.random() < 0.5]
-    return _intensity(np.flip(image, flips), rng)
+    return _intensity(np.flip(image, tuple(flips)), rng)
 
 
 def _intensity(image: Float32Array, rng: np.random.Generator) -> Float32Array:

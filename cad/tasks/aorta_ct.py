@@ -1,0 +1,169 @@
+"""The thoracic aorta on CT: outline, diameters at right angles to its course, and a finding where it is dilated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from cad.errors import ModelError, Refusal
+from cad.explain.novelty import NoveltyReference, volume_features
+from cad.explain.statement import aorta_statement
+from cad.finding import Candidate, CrossSection, Evidence, Exhibit, Finding, Measurement
+from cad.measure.aorta import AortaMeasurement, measure_aorta
+from cad.networks import LoadedModel
+from cad.prepare.bodypart import body_part
+from cad.prepare.inputs import InputRule, NetworkInput, network_input
+from cad.report import Funnel, Novelty
+from cad.segment.components import hard, largest_component
+from cad.segment.network import probability
+from cad.space import Box, Point
+from cad.study import Series
+from cad.tasks.choosing import chest_ct
+from cad.tasks.task import Progress, Suitability, TaskResult
+from cad.volume import Volume
+
+DILATED_MM = 40.0  # 2022 ACC/AHA guideline, section 6.5: dilation of the ascending aorta in adults
+LEAST_SHOWN = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AortaSettings:
+    """The task's numbers, kept in the model file's header.
+
+    `bias_mm`, `sd_mm` are the error of the largest diameter on the calibration set; `half_width_mm` is its conformal
+    95 % half width there.
+    """
+
+    rule: InputRule
+    novelty: NoveltyReference
+    bias_mm: float
+    sd_mm: float
+    half_width_mm: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings for the model header."""
+        return {**asdict(self), "novelty": self.novelty.to_dict()}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> AortaSettings:
+        """Back from the model header."""
+        return cls(**{**stored, "rule": InputRule(**stored["rule"]), "novelty": NoveltyReference.from_dict(stored["novelty"])})
+
+    def confidence_dilated(self, diameter_mm: float) -> float:
+        """Probability that the true largest diameter reaches 40 mm, from the measured one and its known error."""
+        return 1 - NormalDist(diameter_mm - self.bias_mm, max(self.sd_mm, 0.1)).cdf(DILATED_MM)
+
+    def with_interval(self, measurement: Measurement) -> Measurement:
+        """The measurement, its bias removed, with the interval that held 95 % of calibration cases."""
+        if measurement.value is None:
+            return measurement
+        value = measurement.value - self.bias_mm
+        return replace(measurement, value=value, interval=(value - self.half_width_mm, value + self.half_width_mm))
+
+
+@dataclass(frozen=True, slots=True)
+class AortaTask:
+    """See cad.tasks.task.Task for the contract."""
+
+    name: str = "aorta_ct"
+    kind: str = "aortic_dilatation"
+    modality: str = "CT"
+
+    def suits(self, series: Series) -> Suitability:
+        """Chest CT, from the headers."""
+        if series.modality != self.modality:
+            return Suitability(suitable=False, reason=f"modality {series.modality or 'unknown'}, needs {self.modality}")
+        return chest_ct(series)
+
+    def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
+        """Outline and measure the aorta. Raises ModelError for another task's model."""
+        if model.header.task != self.name:
+            raise ModelError(f"is a model for {model.header.task}", subject=self.name, accepted=f"a model for {self.name}")
+        settings = AortaSettings.from_dict(model.settings)
+        progress("prepare")
+        part = body_part(volume)
+        if part.name not in {"chest", "other"}:
+            return Refusal("", "wrong_body_part", f"{self.name} needs a chest; the pixels look like {part.name}: {part.reason}")
+        seen = network_input(volume, settings.rule)
+        if isinstance(seen, Refusal):
+            return seen
+        progress("segment")
+        soft = outline_aorta(seen, model)
+        progress("measure")
+        measured = measure_aorta(soft, diaphragm_z_mm=_lowest_lung_mm(seen))
+        measurements = tuple(settings.with_interval(m) for m in measured.measurements)
+        novelty = settings.novelty.judge(volume_features(volume), self.name)
+        finding = self._finding(measurements, soft, volume, model, settings, novelty, lang)
+        exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured))
+        return TaskResult(
+            findings=finding,
+            funnel=Funnel(self.name, volume.grid.shape[0], volume.grid.shape[0], 1, len(finding), len(finding)),
+            model=model.version,
+            measurements=measurements,
+            exhibits=(exhibit, *(replace(exhibit, rank=1) for _ in finding)),
+            novelty=novelty,
+        )
+
+    def _finding(
+        self,
+        measurements: Sequence[Measurement],
+        soft: Volume,
+        volume: Volume,
+        model: LoadedModel,
+        settings: AortaSettings,
+        novelty: Novelty,
+        lang: str,
+    ) -> tuple[Finding, ...]:
+        widest = next((m for m in measurements if m.name == "aorta_max"), None)
+        if widest is None or widest.value is None or widest.position_mm is None:
+            return ()
+        confidence = settings.confidence_dilated(widest.value + settings.bias_mm)
+        if confidence < LEAST_SHOWN:
+            return ()
+        box = Box.cube(widest.position_mm, widest.value)
+        finding = Finding(
+            rank=1,
+            task=self.name,
+            kind=self.kind,
+            candidate=Candidate(widest.position_mm, box, (("segment", _mean_inside(soft)),)),
+            diameter_mm=widest.value,
+            confidence=confidence,
+            measurements=tuple(measurements),
+            evidence=Evidence(_slice_at(volume, widest.position_mm), box, mask_sha256=hard(soft).digest()),
+            statement=aorta_statement(measurements, confidence, lang, novelty=novelty.level),
+            model=model.version,
+        )
+        return (finding,)
+
+
+def outline_aorta(seen: NetworkInput, model: LoadedModel) -> Volume:
+    """Probability map of the aorta on the crop, its largest piece only."""
+    return largest_component(probability(seen.image, model.stage("segment")))
+
+
+def _lowest_lung_mm(seen: NetworkInput) -> float:
+    planes = np.flatnonzero(np.asarray(seen.region.voxels).any(axis=(1, 2)))
+    return float(seen.region.grid.to_mm((int(planes[0]), 0, 0))[2])
+
+
+def _sections(measured: AortaMeasurement) -> tuple[CrossSection, ...]:
+    return tuple(CrossSection(s.arc_mm, s.area_diameter_mm, s.centre_mm, s.outline_mm) for s in measured.sections)
+
+
+def _mean_inside(soft: Volume) -> float:
+    values = soft.voxels[soft.voxels >= 0.5]
+    return float(values.mean()) if values.size else 0.0
+
+
+def _slice_at(volume: Volume, point_mm: Point) -> tuple[str, ...]:
+    if not volume.sources:
+        return ()
+    k = int(np.clip(np.rint(volume.grid.to_index(point_mm)[0]), 0, volume.grid.shape[0] - 1))
+    return (volume.sources[k].sop_instance_uid,)
+
+
+TASK = AortaTask()

@@ -1,0 +1,28 @@
+"""Brain lesions on MR (T1 with contrast, or FLAIR)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cad.explain.statement import lesion_statement
+from cad.finding import Measurement
+from cad.measure.descriptors import brain_location
+from cad.tasks.cascade_task import CascadeTask
+from cad.tasks.choosing import head_mr
+from cad.volume import Volume
+
+
+def describe(_close_up: Volume, outline: Volume, brain: Volume, _density: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Hemisphere."""
+    return (brain_location(outline, brain),)
+
+
+TASK = CascadeTask(
+    name="brain_lesion_mr",
+    kind="brain_lesion",
+    modality="MR",
+    body="head",
+    choose=head_mr,
+    describe=describe,
+    state=lesion_statement,
+)

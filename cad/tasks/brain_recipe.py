@@ -1,0 +1,51 @@
+"""How the brain lesion cascade is trained: simulated heads, T1 with contrast or FLAIR, thin to thick slices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cad.networks import NetworkSpec
+from cad.prepare.inputs import InputRule
+from cad.simulate.head import HeadPlan, simulate_head
+from cad.simulate.phantom import Phantom
+from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe
+
+HEIGHT_MM, DEPTH_MM, WIDTH_MM = 180.0, 240.0, 200.0
+SLICE_SPACINGS_MM = (1.0, 1.5, 3.0, 5.0)
+
+
+def head_phantom(seed: int) -> Phantom:
+    """The head of one seed: a random acquisition; many lesions for training, as few as in life for calibration and test."""
+    rng = np.random.default_rng((seed, 12))
+    count = int(rng.integers(2, 6)) if seed < CALIBRATION_SEEDS else int(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))
+    dz = float(rng.choice(SLICE_SPACINGS_MM))
+    pixel = float(rng.uniform(0.9, 1.1))
+    plan = HeadPlan(
+        shape=(round(HEIGHT_MM / dz), round(DEPTH_MM / pixel), round(WIDTH_MM / pixel)),
+        spacing_mm=(dz, pixel, pixel),
+        lesions=count,
+        sequence="T1c" if rng.random() < 0.65 else "FLAIR",
+        noise=float(rng.uniform(0.01, 0.06)),
+        bias=float(rng.uniform(0.0, 0.25)),
+    )
+    return simulate_head(seed, plan)
+
+
+RECIPE = Recipe(
+    task="brain_lesion_mr",
+    version="1",
+    phantom=head_phantom,
+    rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
+    networks={
+        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 32, 64, 96)),
+        "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
+        "reduce": NetworkSpec("resnet", 3, 1, 1, (16, 32, 48, 64)),
+        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 48, 64)),
+    },
+    budget=Budget(
+        train=50,
+        calibration=40,
+        test=40,
+        steps={"triage": 300, "propose": 300, "propose_hard": 150, "reduce": 300, "reduce_hard": 150, "segment": 300},
+    ),
+)

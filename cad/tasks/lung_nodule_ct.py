@@ -1,0 +1,29 @@
+"""Lung nodules on chest CT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cad.explain.statement import nodule_statement
+from cad.finding import Measurement
+from cad.measure.density import nodule_texture
+from cad.measure.descriptors import lung_location, pleural_contact
+from cad.tasks.cascade_task import CascadeTask
+from cad.tasks.choosing import chest_ct
+from cad.volume import Volume
+
+
+def describe(_close_up: Volume, outline: Volume, lungs: Volume, density: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Texture class, side and zone, contact with the pleura."""
+    return nodule_texture(density), lung_location(outline, lungs), pleural_contact(outline, lungs)
+
+
+TASK = CascadeTask(
+    name="lung_nodule_ct",
+    kind="lung_nodule",
+    modality="CT",
+    body="chest",
+    choose=chest_ct,
+    describe=describe,
+    state=nodule_statement,
+)
