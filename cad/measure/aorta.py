@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.optimize import brentq
 
 from cad.finding import Measurement
 from cad.measure.centreline import BEYOND_MM, Tube, rough_path, smoothed
@@ -25,6 +26,7 @@ RAY_STEP_MM = 0.5
 WIDEST_MM = 60.0
 SMALLEST_MM3 = 2000.0
 SMOOTHING_MM = 3.0
+BLUR = 1.0
 ARCH_DROP_MM = 15.0
 LARGEST_SHARE = 0.7
 LANDMARKS = (
@@ -123,30 +125,50 @@ def _around(voxels: NDArray[np.generic], own: NDArray[np.bool_], grid: Grid) -> 
     inside = np.pad(here, pads, mode="edge")
     low = (-0.5 - start[0], -0.5 - start[1], -0.5 - start[2])
     high = tuple(n - 0.5 - s for n, s in zip(own.shape, start, strict=True))
-    depth, amount = _depth(inside, grid.spacing_mm), float(inside.sum())
-    if not is_binary(voxels):
-        share = np.pad(voxels[window].astype(np.float32), pads, mode="edge")
-        depth = _soft_depth(depth, share, grid.spacing_mm)
-        amount = float(share[ndimage.binary_dilation(inside, np.ones((3, 3, 3)))].sum(dtype=np.float64))
-    depth -= _keeping(depth, round(amount))
+    share, amount = _shares(voxels, inside, window, pads, grid.spacing_mm)
+    depth = _placed(_depth(inside, grid.spacing_mm), share, grid.spacing_mm)
+    depth -= _keeping(depth, amount, grid.spacing_mm)
     return Tube(depth, grid.crop(start, inside.shape), low, (high[0], high[1], high[2]))
 
 
+def _shares(
+    voxels: NDArray[np.generic],
+    inside: NDArray[np.bool_],
+    window: tuple[slice, ...],
+    pads: list[tuple[int, int]],
+    spacing: tuple[float, ...],
+) -> tuple[NDArray[np.float32], float]:
+    """How far each voxel belongs to the tube, and how many voxels it makes: probabilities as they are, a binary mask blurred."""
+    if is_binary(voxels):
+        return ndimage.gaussian_filter(inside.astype(np.float32), [BLUR * min(spacing) / s for s in spacing]), float(inside.sum())
+    share = np.pad(voxels[window].astype(np.float32), pads, mode="edge")
+    return share, float(share[ndimage.binary_dilation(inside, np.ones((3, 3, 3)))].sum(dtype=np.float64))
+
+
 def _depth(inside: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float32]:
-    """Signed distance to the mask's wall in mm, lightly smoothed over its voxel steps."""
+    """Signed distance to the mask's wall in mm."""
     within = ndimage.distance_transform_edt(inside, sampling=spacing)
-    without = ndimage.distance_transform_edt(~inside, sampling=spacing)
-    finest = min(spacing)
-    return np.asarray(ndimage.gaussian_filter((within - without).astype(np.float32), [0.7 * finest / s for s in spacing]))
+    return np.asarray(within - ndimage.distance_transform_edt(~inside, sampling=spacing), dtype=np.float32)
 
 
-def _keeping(depth: NDArray[np.float32], count: int) -> float:
-    """The depth above which `count` voxels lie: taken as the wall, it undoes what smoothing took from a curved surface."""
-    ordered = np.partition(depth, (-count - 1, -count), axis=None)
-    return float((ordered[-count] + ordered[-count - 1]) / 2)
+def _keeping(depth: NDArray[np.float32], amount: float, spacing: tuple[float, ...]) -> float:
+    """The depth that encloses `amount` voxels: taken as the wall, it undoes what smoothing took from a curved surface.
+
+    Voxels that the wall passes through count in part, over one voxel's width, so that equal slices do not make steps.
+    """
+    width, reach = float(np.prod(spacing)) ** (1 / 3), 2 * max(spacing)
+    band = depth[np.abs(depth) <= reach].astype(np.float64)
+    deep = int((depth > reach).sum())
+
+    def excess(level: float) -> float:
+        return deep + float(np.clip(0.5 + (band - level) / width, 0, 1).sum()) - amount
+
+    if excess(-reach / 2) < 0 or excess(reach / 2) > 0:
+        return 0.0
+    return float(brentq(excess, -reach / 2, reach / 2, xtol=1e-3))
 
 
-def _soft_depth(depth: NDArray[np.float32], share: NDArray[np.float32], spacing: tuple[float, ...]) -> NDArray[np.float32]:
+def _placed(depth: NDArray[np.float32], share: NDArray[np.float32], spacing: tuple[float, ...]) -> NDArray[np.float32]:
     """Near the wall the probability itself places the surface: its distance from 0.5 over its own slope."""
     slope = np.sqrt(sum(np.square(g) for g in np.gradient(share, *spacing)))
     placed = (share - 0.5) / np.maximum(slope, 1e-3)
