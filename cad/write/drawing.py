@@ -68,13 +68,21 @@ def outline(picture: Image.Image, mask: NDArray[np.float32], colour: Colour = OR
 
 def strokes(picture: Image.Image, lines: Sequence[Sequence[tuple[float, float]]], colour: Colour, width: float = 1.6) -> None:
     """Smooth lines through (x, y) pixel positions, cased in black."""
-    size = (picture.width * _FINE, picture.height * _FINE)
+    points = np.array([point for line in lines for point in line]).reshape(-1, 2)
+    if not points.size:
+        return
+    left, top = np.maximum(np.floor(points.min(axis=0)) - 5, 0).astype(int)
+    right, bottom = np.minimum(np.ceil(points.max(axis=0)) + 6, picture.size).astype(int)
+    size = (int(right - left), int(bottom - top))
+    if min(size) < 1:
+        return  # wholly outside the picture
     for ink, thick in ((CASING, width + 1.6), (colour, width)):
-        alpha = Image.new("L", size, 0)
+        alpha = Image.new("L", (size[0] * _FINE, size[1] * _FINE), 0)
         pen = ImageDraw.Draw(alpha)
         for line in lines:
-            pen.line([((x + 0.5) * _FINE, (y + 0.5) * _FINE) for x, y in line], fill=255, width=round(thick * _FINE), joint="curve")
-        picture.paste(Image.new("RGB", picture.size, ink), mask=alpha.resize(picture.size, Image.Resampling.BOX))
+            drawn = [((x - left + 0.5) * _FINE, (y - top + 0.5) * _FINE) for x, y in line]
+            pen.line(drawn, fill=255, width=round(thick * _FINE), joint="curve")
+        picture.paste(Image.new("RGB", size, ink), (int(left), int(top)), alpha.resize(size, Image.Resampling.BOX))
 
 
 def rectangle(picture: Image.Image, low: tuple[float, float], high: tuple[float, float], colour: Colour = ORANGE) -> None:

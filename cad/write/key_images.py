@@ -78,7 +78,7 @@ def key_slice(finding: Finding, exhibit: Exhibit) -> Image.Image:
     window = windows(exhibit.image, finding.task)[0]
     picture = _greys(exhibit.image, plane, window)
     _mark(picture, plane, finding, exhibit)
-    row, column = plane.to_pixel(finding.candidate.centre_mm)
+    row, column = plane.to_pixel(_middle_mm(finding, exhibit))
     drawing.pointers(picture, column, row, max(22.0, finding.diameter_mm / plane.pixel_mm / 2 + 12))
     drawing.side_letters(picture, plane)
     drawing.scale_bar(picture, plane)
@@ -158,10 +158,13 @@ def _zoom_planes(finding: Finding, exhibit: Exhibit) -> tuple[Plane, ...]:
 
 
 def _middle_mm(finding: Finding, exhibit: Exhibit) -> Point:
-    """The centre of mass of a lesion's outline; the candidate's centre for a vessel or a bare box."""
+    """The voxel of the outline nearest to its centre within the key slice; the candidate's centre for a vessel or a bare box."""
     if exhibit.mask is None or exhibit.sections or not exhibit.mask.voxels.any():
         return finding.candidate.centre_mm
-    x, y, z = exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0).mean(axis=0))
+    inside = exhibit.mask.grid.to_mm(np.argwhere(exhibit.mask.voxels > 0))
+    away = np.abs(exhibit.image.grid.to_index(inside)[:, 0] - key_index(finding, exhibit))
+    shown = inside[away <= max(0.5, float(away.min()))]
+    x, y, z = shown[int(np.argmin(np.linalg.norm(shown - shown.mean(axis=0), axis=1)))]
     return float(x), float(y), float(z)
 
 

@@ -41,6 +41,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model": ("Model", "モデル"),
     "finding": ("Finding", "所見"),
     "key_slice": ("Key slice", "キースライス"),
+    "key_slice_note": ("Key slice: outline in orange, ticks point at its centre", "キースライス：橙色は輪郭、目盛は中心を示す"),
     "three_planes": ("Three planes: plain, outlined", "三断面：原画像・輪郭"),
     "three_planes_window": ("Three planes: plain, outlined, second window", "三断面：原画像・輪郭・別ウィンドウ"),
     "heat_map": ("Heat map: what the network looked at", "ヒートマップ：ネットワークの注目部位"),
@@ -77,8 +78,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "candidates": ("candidates", "候補"),
     "candidates_kept": ("kept", "残した候補"),
     "shown": ("shown", "表示"),
+    "caution": ("Before you rely on this", "ご利用の前に"),
     "left_out": ("What was not screened, and why", "解析しなかったものと理由"),
-    "nothing_left_out": ("Nothing was refused and no warning was raised.", "除外および警告はありません。"),
+    "nothing_left_out": ("Nothing was refused.", "除外はありません。"),
     "refusals": ("Refused", "除外"),
     "warnings": ("Warnings", "警告"),
     "choices": ("Series choices", "シリーズの選択"),
@@ -130,7 +132,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     # novelty levels
     "familiar": ("familiar", "類似"),
     "unusual": ("UNUSUAL", "やや異質"),
-    "unlike": ("UNLIKE", "異質"),
+    "unlike training data": ("UNLIKE THE TRAINING DATA", "学習データと異質"),
     # measurements
     "long_axis": ("long axis", "長径"),
     "short_axis": ("short axis", "短径"),
@@ -174,6 +176,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "study_failed": ("failed", "失敗"),
     "no_task_for_study": ("no task looks at this study", "対象タスクなし"),
     "no_task_for_series": ("no task looks at this series", "対象タスクなし"),
+    "archive_broken": ("archive cannot be opened", "アーカイブ破損"),
+    "archive_encrypted": ("encrypted archive", "暗号化アーカイブ"),
     "not_in_volume": ("not part of the volume", "ボリュームに含まれない"),
 }
 _UNITS = {"mm3": "mm³", "mm2": "mm²", "cm3": "cm³", "[hnsf'U]": "HU", "1": "", "{score}": "", "{ratio}": ""}

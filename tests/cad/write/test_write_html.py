@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -75,8 +76,13 @@ def poisoned_report(status: str) -> CaseReport:
     return replace(shown, lang="en", status=status, findings=tuple(statements))
 
 
+@cache
+def images() -> dict[str, bytes]:
+    return case_images(report().findings, exhibits())
+
+
 def page(lang: str = "en") -> str:
-    return case_page(report(lang), case_images(report(lang).findings, exhibits()), diameter_curve(sections()))
+    return case_page(report(lang), images(), diameter_curve(sections()))
 
 
 @pytest.mark.parametrize("status", ["screened", "not_screened", HOSTILE])
