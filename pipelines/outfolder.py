@@ -16,7 +16,7 @@ from typing import Any
 
 from cad.errors import ShokenError
 
-RUN_FILE, WORK, CASES, RESULTS = "run.json", ".work", "cases", "results.db"
+RUN_FILE, WORK, CASES, RESULTS, DRAFTS = "run.json", ".work", "cases", "results.db", ".*.partial"
 SCHEMA_VERSION = "1.0"
 
 
@@ -90,7 +90,7 @@ def claimed(root: Path, identity: dict[str, str], *, resume: bool) -> Iterator[O
             _require_empty(root)
         elif found is not None:
             _require_same(root, found, identity)
-        elif any(root.iterdir()):
+        elif _holds_something(root):
             raise OutError("holds files but no run to resume", subject=f"OUT {root}", accepted="an OUT that `shoken screen` began")
         out = OutFolder(root)
         if found is None:
@@ -173,10 +173,15 @@ def _identity(root: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else {}
 
 
+def _holds_something(root: Path) -> bool:
+    """Whether there is anything but the draft of a file that a killed run was writing."""
+    return any(not path.match(DRAFTS) for path in root.iterdir())
+
+
 def _require_empty(root: Path) -> None:
     if (root / RUN_FILE).exists():
         raise OutError("holds another run", subject=f"OUT {root}", accepted="an empty or new folder, or --resume to go on with that run")
-    if any(root.iterdir()):
+    if _holds_something(root):
         raise OutError("is not empty", subject=f"OUT {root}", accepted="an empty or new folder")
 
 
@@ -190,5 +195,5 @@ def _require_same(root: Path, found: dict[str, Any], identity: dict[str, str]) -
 def _fresh_work(out: OutFolder) -> None:
     shutil.rmtree(out.work, ignore_errors=True)
     out.work.mkdir(mode=0o700)
-    for leftover in out.root.glob(".*.partial"):
+    for leftover in out.root.glob(DRAFTS):
         leftover.unlink()

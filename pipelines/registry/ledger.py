@@ -86,7 +86,7 @@ class ModelLedger:
         return [*lines, rest + b" (cut)"] if rest else lines
 
     def _anchored(self) -> tuple[int, tuple[str, ...]]:
-        """How many entries were whole, and the digests the chain may end with: that of the last, or of one being added when the process died."""
+        """How many entries were whole, and what the chain may end with: the last, or one being added when a process died."""
         if not self.head_path.exists():
             return 0, (GENESIS,)
         document = json.loads(self.head_path.read_text(encoding="utf-8"))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
-from fake_task import ENTRY_POINT, TASK
+from fake_task import ENTRY_POINT, TASK, FakeModels
 from small_export import make_export
 
 from anonymizer.key import ProjectKey
 from cad.networks import ModelHeader, save
 from pipelines.config import Settings
 from pipelines.desk import Desk, open_desk
-from pipelines.registry.shipped import FolderModels, add_version
+from pipelines.registry.shipped import add_version
 from pipelines.wiring import Bench, Tools, equipped
 
 HERE = Path(__file__).resolve().parent
@@ -50,9 +49,9 @@ def export(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tools(models_folder: Path) -> Tools:
+def tools() -> Tools:
     """Desk and bench as worker processes can open them."""
-    return Tools(partial(_desk), partial(_bench, models_folder))
+    return Tools(_desk, _bench)
 
 
 @pytest.fixture
@@ -91,5 +90,5 @@ def _desk() -> Desk:
     return open_desk(ProjectKey(SECRET), "screening")
 
 
-def _bench(folder: Path) -> Bench:
-    return equipped({"bright_ct": TASK}, FolderModels(folder))
+def _bench() -> Bench:
+    return equipped({"bright_ct": TASK}, FakeModels())

@@ -1,4 +1,4 @@
-"""A task that finds the brightest voxel: instant, deterministic, and able to fail on demand."""
+"""A task that finds the brightest voxel, with a model that needs no torch: instant, deterministic, able to fail on demand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cad.errors import Refusal
+from cad.errors import ModelError, Refusal
 from cad.finding import Candidate, Clause, Evidence, Exhibit, Finding, Measurement, Statement
+from cad.model import ModelVersion
+from cad.networks import LoadedModel, ModelHeader
 from cad.report import Funnel
 from cad.space import Box
 from cad.tasks.task import Suitability, TaskResult
@@ -69,6 +71,25 @@ def misbehave(peak: int) -> Refusal | None:
         Path(os.environ["FAKE_TASK_SIGN"]).touch()
         time.sleep(60)
     return None
+
+
+class FakeModels:
+    """A model store of one task, without files."""
+
+    version = ModelVersion("bright_ct", "1", "ab" * 32, "data", "code")
+
+    def versions(self, task):
+        return (self.version,)
+
+    def current(self, task):
+        if task != "bright_ct":
+            raise ModelError("no model for the task", subject=task, accepted=f"`shoken train {task}`")
+        return self.version
+
+    def verify(self, version): ...
+
+    def load(self, version):
+        return LoadedModel(ModelHeader("bright_ct", "1", "data", "code", {}, {}), version, {})
 
 
 TASK = BrightTask()
