@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +14,7 @@ from pydicom import Dataset, dcmread
 
 from cad.errors import Refusal
 from cad.read.extent import size_problem
-from cad.read.facts import BROKEN, TAGS, SliceFacts, facts_of
+from cad.read.facts import BROKEN, TAGS, SliceFacts, discreet, facts_of
 from cad.read.limits import Limits
 from cad.read.pixels import PixelError, significant, stored_values
 from cad.read.series import Arrangement, Stack, arrange, refuse
@@ -47,8 +46,7 @@ def assemble(series: Series, limits: Limits | None = None) -> Assembled:
     the reasons of `arrange`, plus: unreadable, no_pixels, truncated, undecodable, decoder_missing, size_refused,
     unsupported_bits, missing_rescale, colour_image. Never raises for bad data.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote header values
+    with discreet():
         facts, refusals = _all_facts(series)
         return _assembled(series, facts, refusals, limits or Limits())
 

@@ -7,12 +7,15 @@ One `SliceFacts` a frame, from a classic object or from the functional groups of
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from pydicom import Dataset
+from pydicom.config import disable_value_validation
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from cad.space import Point
@@ -64,6 +67,14 @@ class SliceFacts:
     inverted: bool
     padding: tuple[int, int] | None
     marks: tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Keeps pydicom from quoting header values in warnings and logs while a file is read."""
+    with warnings.catch_warnings(), disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class Frames:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +15,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, generate_uid
 
 from cad.errors import Refusal
 from cad.read.extent import pixel_problem
-from cad.read.facts import BROKEN, TAGS, Frames
+from cad.read.facts import BROKEN, TAGS, Frames, discreet
 from cad.study import InstanceRef, Series, Study
 
 CT_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
@@ -43,8 +42,7 @@ def read_headers(paths: Iterable[Path]) -> Scan:
     unsupported_sop_class, secondary_capture, localizer, dicomdir, unknown_modality, colour_image, inflates_too_far.
     """
     gathered = _Gathered()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote header values
+    with discreet():
         for path in paths:
             outcome = _read(path)
             if isinstance(outcome, Refusal):
@@ -59,37 +57,39 @@ class _Gathered:
 
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
-        self._first: dict[tuple[str, str, str], Dataset] = {}
+        self._studies: dict[str, Study] = {}
+        self._series: dict[tuple[str, str, str], Series] = {}
         self._refs: dict[tuple[str, str, str], list[InstanceRef]] = {}
 
     def add(self, dataset: Dataset, path: Path) -> None:
         try:
             _stand_in(dataset)
-            key = (str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID), str(dataset.Modality))
+            study, series = _study(dataset), _series(dataset)
             refs = list(_refs(dataset, path))
-            if key not in self._first:
-                _series(dataset, ())  # a header that cannot be read must not become a series' face
-                self._first[key] = dataset
         except BROKEN as error:
             self.refusals.append(Refusal(str(path), "unreadable", f"a header value cannot be read ({type(error).__name__})"))
-        else:
-            self._refs.setdefault(key, []).extend(refs)
+            return
+        key = (study.study_instance_uid, series.series_instance_uid, series.modality)
+        self._studies.setdefault(key[0], study)
+        self._series.setdefault(key, series)
+        self._refs.setdefault(key, []).extend(refs)
 
     def studies(self) -> tuple[Study, ...]:
-        by_study: dict[str, list[Series]] = {}
-        for key in sorted(self._refs):
+        whole: dict[str, list[Series]] = {}
+        for key in sorted(self._series):
             refs = sorted(self._refs[key], key=lambda r: (r.instance_number or 0, str(r.path), r.frame))
-            by_study.setdefault(key[0], []).append(_series(self._first[key], tuple(refs)))
-        faces = {key[0]: dataset for key, dataset in reversed(self._first.items())}
-        return tuple(_study(uid, faces[uid], tuple(series)) for uid, series in by_study.items())
+            whole.setdefault(key[0], []).append(replace(self._series[key], instances=tuple(refs)))
+        return tuple(replace(self._studies[uid], series=tuple(series)) for uid, series in whole.items())
 
 
 def _read(path: Path) -> Dataset | Refusal:
     try:
         with path.open("rb") as file:
             bomb = _bomb(file)
+            if bomb:
+                return Refusal(str(path), *bomb)
             dataset = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=_looks_bare(file))
-            problem = bomb or _class_problem(dataset) or pixel_problem(file, dataset) or _value_problem(dataset)
+            problem = _class_problem(dataset) or pixel_problem(file, dataset) or _value_problem(dataset)
     except InvalidDicomError:
         return Refusal(str(path), "not_dicom", "the file does not begin as a DICOM object does")
     except BROKEN as error:
@@ -185,13 +185,13 @@ def _refs(dataset: Dataset, path: Path) -> Iterator[InstanceRef]:
         )
 
 
-def _series(dataset: Dataset, refs: tuple[InstanceRef, ...]) -> Series:
-    """The acquisition facts of a series, from its first object."""
+def _series(dataset: Dataset) -> Series:
+    """The acquisition facts of an object's series, without instances."""
     frame = Frames(dataset).frame(0)
     return Series(
         series_instance_uid=str(dataset.SeriesInstanceUID),
         modality=str(dataset.Modality),
-        instances=refs,
+        instances=(),
         description=_text(dataset, "SeriesDescription"),
         body_part=_text(dataset, "BodyPartExamined"),
         orientation=frame.orientation,
@@ -208,8 +208,8 @@ def _series(dataset: Dataset, refs: tuple[InstanceRef, ...]) -> Series:
     )
 
 
-def _study(uid: str, face: Dataset, series: tuple[Series, ...]) -> Study:
-    return Study(uid, _text(face, "PatientID"), series, _text(face, "StudyDate"))
+def _study(dataset: Dataset) -> Study:
+    return Study(str(dataset.StudyInstanceUID), _text(dataset, "PatientID"), (), _text(dataset, "StudyDate"))
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
