@@ -170,6 +170,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "burned_in_text": ("text burned into the pixels", "画素に文字情報"),
     "wrong_body_part": ("wrong body part", "対象外の部位"),
     "gap_in_series": ("slices missing", "スライス欠落"),
+    "thick_slices": ("thick slices", "厚いスライス"),
     "single_slice": ("a single slice", "単一スライス"),
     "no_model": ("no model", "モデルなし"),
     "model_unusable": ("model unusable", "モデル使用不可"),
