@@ -69,6 +69,7 @@ class ChestForm:
     oblique: Field
     minor: Field
     texture: Field
+    lobules: Field
     midline_mm: tuple[float, float]
 
     def midline_x(self, z: float | Field) -> float | Field:
@@ -80,7 +81,7 @@ def chest_form(rng: np.random.Generator, build: Build, vessels: GreatVessels) ->
     """Every field of one chest; about a third of a second."""
     mesh = LATTICE.mesh()
     wobble = smooth_noise(rng, LATTICE, 55)
-    thorax = _thorax(mesh, build) + 2.2 * wobble
+    thorax = _thorax(mesh, build) + 2.2 * wobble + 0.5 * smooth_noise(rng, LATTICE, 14)
     dome = _diaphragm(rng, mesh, build)
     heart, chambers = _heart(rng, mesh, build)
     oblique, minor = _fissures(rng, mesh)
@@ -102,6 +103,7 @@ def chest_form(rng: np.random.Generator, build: Build, vessels: GreatVessels) ->
         oblique=oblique,
         minor=minor,
         texture=smooth_noise(rng, LATTICE, 22),
+        lobules=smooth_noise(rng, LATTICE, 9),
         midline_mm=midline,
     )
 

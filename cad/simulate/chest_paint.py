@@ -22,6 +22,7 @@ class Tissue:
     lung: float
     gravity: float
     dependent: float
+    emphysema: float
     fat: float
     muscle: float
     blood: float
@@ -37,8 +38,9 @@ class Tissue:
         """Random values; `contrast` is the enhancement of the aorta in HU, 0 without contrast agent."""
         blood = rng.uniform(34, 50)
         return cls(
-            lung=float(rng.uniform(-905, -820)),
+            lung=float(rng.uniform(-925, -815)),
             gravity=float(rng.uniform(15, 60)),
+            emphysema=float(rng.choice([0, 0, rng.uniform(10, 70)])),
             dependent=float(rng.choice([0, rng.uniform(20, 160)])),
             fat=float(rng.uniform(-112, -92)),
             muscle=float(rng.uniform(45, 62)),
@@ -190,6 +192,7 @@ class ChestPainter:
         back = np.clip((self._y - 20) / 50, 0, 1)
         air = air + tissue.dependent * back * np.exp(np.minimum(thorax, 0) / 5)
         air = air + self._grain(k, lung.shape)
+        air = air - tissue.emphysema * np.clip(self._read("lobules", k), 0, 1.5)
         air = air + 150 * self._fissures(k)
         vessel = np.maximum(self._tube("trees", k), 0)
         _mix(air, tissue.muscle - 20, self._tube("airway_walls", k) * 0.9)
@@ -214,7 +217,7 @@ class ChestPainter:
         noise = rng.standard_normal(shape, dtype=np.float32)
         if sigma < 0.35:
             return noise * np.float32(10)
-        return np.asarray(gaussian_filter(noise, sigma) * np.float32(14 * 2 * np.pi**0.5 * sigma), dtype=np.float32)
+        return np.asarray(gaussian_filter(noise, sigma) * np.float32(20 * 2 * np.pi**0.5 * sigma), dtype=np.float32)
 
     def _bones(self, hu: Field, k: int, thorax: Field) -> None:
         tissue = self._tissue

@@ -64,8 +64,8 @@ def lesion_shape(
     frame = np.diag(1 / rng.uniform(*stretch, 3)) @ axes
     waves = np.array(
         [
-            [*(rng.normal(size=3) * frequency), rng.uniform(0.3, 1) * roughness / frequency**0.5, rng.uniform(0, 2 * np.pi)]
-            for frequency in rng.uniform(1.2, 4.5, 7)
+            [*(rng.normal(size=3) * frequency), rng.uniform(0.3, 1) * roughness / frequency**0.6, rng.uniform(0, 2 * np.pi)]
+            for frequency in (*rng.uniform(1.2, 4.5, 6), *rng.uniform(5, 10, 8))
         ]
     )
     return LesionShape(np.asarray(centre_mm, dtype=np.float64), diameter_mm / 2, frame, waves).scaled_to(diameter_mm)
@@ -129,12 +129,12 @@ def spicules(rng: np.random.Generator, shape: LesionShape, count: int) -> Tubes:
     parts = []
     for direction in _unit(rng.normal(size=(count, 3))):
         surface = shape.radius_mm / max(float(np.linalg.norm(shape.frame @ direction)), 1e-6)
-        length = rng.uniform(0.35, 1.0) * shape.radius_mm + rng.uniform(1, 4)
+        length = rng.uniform(0.25, 1.0) * shape.radius_mm + rng.exponential(3.5)
         kink = _unit(direction + rng.normal(0, 0.25, 3)[None])[0]
-        points = shape.centre_mm + np.stack([0.75 * surface * direction, surface * direction + 0.4 * length * direction])
-        points = np.vstack([points, points[-1] + 0.6 * length * kink])
-        base = rng.uniform(0.6, 1.1) * (0.6 + 0.035 * shape.radius_mm)
-        parts.append(Tubes.along(points, base * np.array([1.3, 0.7, 0.25])))
+        points = shape.centre_mm + np.stack([0.8 * surface * direction, surface * direction + 0.3 * length * direction])
+        points = np.vstack([points, points[-1] + 0.7 * length * kink])
+        base = rng.uniform(0.5, 1.0) * (0.7 + 0.05 * shape.radius_mm)
+        parts.append(Tubes.along(points, base * np.array([1.8, 0.65, 0.3])))
     return Tubes.join(parts)
 
 

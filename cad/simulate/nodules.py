@@ -40,13 +40,15 @@ class NoduleSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nodule:
-    """A placed nodule: its form in mm, the density of its body and core, and strands that leave it."""
+    """A placed nodule: its form in mm, the density of its body and core, strands that leave it,
+    and `halo` (reach in mm, greatest share) of haze around it."""
 
     spec: NoduleSpec
     shape: LesionShape
     hu: float
     core_hu: float
     edge_mm: float
+    halo: tuple[float, float]
     strands: Tubes
     seed: int
 
@@ -110,7 +112,7 @@ def _site(
 
 
 def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: FloatArray) -> Nodule:
-    roughness = rng.uniform(0.02, 0.10) if spec.diameter_mm < 7 else rng.uniform(0.04, 0.26)
+    roughness = rng.uniform(0.02, 0.10) if spec.diameter_mm < 7 else rng.uniform(0.05, 0.34)
     shape = lesion_shape(rng, centre, spec.diameter_mm, roughness)
     if spec.attachment == "pleural":
         shape = fitted_to(shape, spec.diameter_mm, lambda points: inside_lung(form, points))
@@ -120,6 +122,26 @@ def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: F
         "ground_glass": (rng.uniform(-680, -420), 0.0, rng.uniform(0.5, 2.5)),
         "calcified": (rng.uniform(60, 300), rng.uniform(300, 900), 0.0),
     }[spec.kind]
-    spiky = spec.kind != "calcified" and spec.diameter_mm > 7 and rng.random() < 0.55
-    strands = spicules(rng, shape, int(rng.integers(5, 22))) if spiky else Tubes.join([])
-    return Nodule(spec, shape, float(body[0]), float(body[1]), float(body[2]), strands, int(rng.integers(2**31)))
+    return Nodule(
+        spec=spec,
+        shape=shape,
+        hu=float(body[0]),
+        core_hu=float(body[1]),
+        edge_mm=float(body[2]),
+        halo=(float(rng.uniform(1, 4.5)), float(rng.uniform(0.1, 0.7)) if spec.kind == "solid" and rng.random() < 0.5 else 0.0),
+        strands=_strands(rng, spec, shape),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _strands(rng: np.random.Generator, spec: NoduleSpec, shape: LesionShape) -> Tubes:
+    """Spicules of some nodules, and vessels that run from the hilum to larger ones."""
+    parts = []
+    if spec.kind != "calcified" and spec.diameter_mm > 7 and rng.random() < 0.65:
+        parts.append(spicules(rng, shape, int(rng.integers(8, 26) + spec.diameter_mm * rng.uniform(0, 1.4))))
+    for _ in range(int(rng.integers(0, 4)) if spec.diameter_mm > 8 else 0):
+        hilum = np.array([45 * np.sign(shape.centre_mm[0]), 8, -15]) + rng.normal(0, 22, 3)
+        run = (hilum - shape.centre_mm) * min(1.0, rng.uniform(15, 45) / max(float(np.linalg.norm(hilum - shape.centre_mm)), 1e-6))
+        path = shape.centre_mm + np.array([[0.3], [0.65], [1.0]]) * run + rng.normal(0, 1.5, (3, 3))
+        parts.append(Tubes.along(path, rng.uniform(0.7, 1.7) * np.array([0.8, 1.0, 1.1])))
+    return Tubes.join(parts)

@@ -100,6 +100,8 @@ def _add_nodules(stack: Field, lungs: NDArray[np.uint8], grid: Grid, chest: _Che
         if drawn is None:
             continue
         view = stack[drawn.window]
+        reach, most = nodule.halo
+        view += np.maximum(-560 - view, 0) * most * np.clip(1 - drawn.distance / reach, 0, 1)
         view += np.maximum(density(nodule, drawn, grid.spacing_mm) - view, 0) * drawn.share
         number = len(lesions) + 1
         mark(labels, drawn, number)
