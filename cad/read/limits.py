@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class Limits:
     """(warn, refuse) pairs; between the two the volume is put right where it can be, and a warning says what was done.
 
-    slices: fewer than this many in a volume. step_mm: distance of neighbouring slices. uneven: largest deviation of a
-    step from the usual one, as a share of it; in between, resampled to even steps; beyond, a gap. A wider step that
-    the slices' thickness covers is uneven, never a gap. tilt_degrees: angle between stacking and slice normal;
+    slices: fewer than this many in a volume. step_mm: usual distance of neighbouring slices. uneven: by how much the
+    widest step exceeds the narrowest, as a share; in between, resampled to even steps; beyond, a gap, unless the
+    slices there are thick enough to leave nothing unseen. tilt_degrees: angle between stacking and slice normal;
     sheared back in between. shift_mm: in-plane displacement off a straight line; put right in between.
     """
 
     slices: tuple[int, int] = (10, 3)
     step_mm: tuple[float, float] = (5.0, 20.0)
-    uneven: tuple[float, float] = (0.05, 0.5)
+    uneven: tuple[float, float] = (0.1, 0.5)
     tilt_degrees: tuple[float, float] = (0.1, 35.0)
     shift_mm: tuple[float, float] = (0.1, 20.0)
 

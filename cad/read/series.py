@@ -113,7 +113,7 @@ class _Work:
         ordered = self._without_copies(_ordered(part))
         if ordered is None:
             return
-        stack = _measured(ordered)
+        stack = _measured(ordered, self.limits.uneven[0])
         remarks = list(_judged(stack, self.limits))
         fatal = [r for r in remarks if r.fatal]
         if fatal:
@@ -206,7 +206,7 @@ def _ordered(slices: Slices) -> Slices:
     return tuple(sorted(slices, key=lambda s: (round(_along(s, slices[0]) / SAME_POSITION_MM), str(s.ref.path), s.ref.frame)))
 
 
-def _measured(ordered: Slices) -> Stack:
+def _measured(ordered: Slices, uneven: float) -> Stack:
     first = ordered[0]
     delta = np.array([item.position_mm for item in ordered]) - np.array(first.position_mm)
     normal = _normal(first)
@@ -217,7 +217,8 @@ def _measured(ordered: Slices) -> Stack:
         shift = np.zeros_like(shift)
     ladder = np.linspace(0, along[-1], len(along))
     steps = np.diff(along)
-    even = bool(len(ordered) < 3 or (np.abs(along - ladder).max() <= DRIFT_MM and np.ptp(steps) <= 0.1 * np.median(steps)))
+    level = len(ordered) < 3 or np.ptp(steps) <= max(DRIFT_MM, uneven * steps.min())
+    even = bool(level and np.abs(along - ladder).max() <= DRIFT_MM)
     return Stack(ordered, normal, along, shift, even)
 
 
@@ -242,8 +243,9 @@ def _judged(stack: Stack, limits: Limits) -> Iterable[_Remark]:
 
 def _step_remarks(stack: Stack, limits: Limits) -> Iterable[_Remark]:
     steps = np.diff(stack.along_mm)
-    usual = float(np.median(steps))
-    gaps = [i for i, step in enumerate(steps) if step > usual * (1 + limits.uneven[1]) and not _covered(stack.slices, i, step)]
+    usual = float(np.sort(steps)[(len(steps) - 1) // 2])  # the lower median: of one whole and one doubled step, the whole one
+    wide = steps > steps.min() * (1 + limits.uneven[1]) + DRIFT_MM  # headers round positions
+    gaps = [int(i) for i in np.flatnonzero(wide) if not _covered(stack.slices, int(i), float(steps[i]))]
     if gaps:
         yield _Remark("gap_in_series", _gap_sentence(stack, gaps, usual), True)
     if usual > limits.step_mm[0]:

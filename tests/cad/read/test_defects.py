@@ -45,6 +45,8 @@ RIGHT: dict[str, Callable[[Datasets], Datasets]] = {
 REFUSED: dict[str, tuple[Callable[[Datasets], Datasets], str, str]] = {
     "a slice is missing": (lambda d: factory.gap(d, 4), "gap_in_series", "5.00 mm between -6.25 and -1.25 mm"),
     "three slices are missing": (lambda d: factory.gap(d, 4, 5, 6), "gap_in_series", "about 3 slices missing"),
+    "one of four slices is missing": (lambda d: factory.gap(d[:4], 1), "gap_in_series", "about 1 slice missing"),
+    "every other slice is missing at one end": (lambda d: factory.gap(d, 1, 3, 5, 7, 9), "gap_in_series", "5.00 mm"),
     "two pictures of one place": (lambda d: factory.conflict(d, 5), "conflicting_slices", "12.50 mm above the lowest"),
     "only one slice": (factory.single, "single_slice", "1 slice;"),
     "only two slices": (lambda d: d[:2], "too_few_slices", "2 slices;"),

@@ -16,7 +16,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from cad.read.pixels import _rle_length
 
-GRID = factory.small_grid((4, 24, 20))
+GRID = factory.small_grid((4, 96, 80))
 
 
 def series(signed: bool = False, bits: int = 16) -> Datasets:
@@ -24,7 +24,7 @@ def series(signed: bool = False, bits: int = 16) -> Datasets:
     datasets = factory.build(lambda where: np.zeros(where.shape), Layout(GRID))
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
     for dataset in datasets:
-        stored = rng.integers(low, high, (24, 20), endpoint=True)
+        stored = rng.integers(low, high, (96, 80), endpoint=True)
         dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = int(signed), bits, bits - 1
         dataset.RescaleIntercept = 0
         dataset.PixelData = stored.astype(np.int16 if signed else np.uint16).tobytes()
@@ -36,7 +36,7 @@ def series(signed: bool = False, bits: int = 16) -> Datasets:
 def test_lossless_syntaxes_give_the_stored_values_bit_for_bit(syntax: str | None, signed: bool, bits: int, tmp_path: Path) -> None:
     datasets = series(signed, bits)
     dtype = np.int16 if signed else np.uint16
-    truth = np.stack([np.frombuffer(d.PixelData, dtype).reshape(24, 20) for d in datasets])
+    truth = np.stack([np.frombuffer(d.PixelData, dtype).reshape(96, 80) for d in datasets])
     for dataset in datasets if syntax else ():
         if syntax == JPEGLSLossless and signed:
             pytest.skip("the encoder does not write signed JPEG-LS; the real signed series is compared with its twins")
@@ -59,7 +59,7 @@ def test_values_that_do_not_fit_the_declared_bits_are_refused_not_cut(tmp_path: 
 
 def test_signed_values_without_their_sign_extension_are_extended(tmp_path: Path) -> None:
     datasets = series(signed=True, bits=12)
-    truth = np.stack([np.frombuffer(d.PixelData, np.int16).reshape(24, 20) for d in datasets])
+    truth = np.stack([np.frombuffer(d.PixelData, np.int16).reshape(96, 80) for d in datasets])
     for dataset in datasets:
         dataset.PixelData = (np.frombuffer(dataset.PixelData, np.uint16) & 0x0FFF).tobytes()
     _, read = factory.read_back(factory.save(datasets, tmp_path))
@@ -88,9 +88,9 @@ def test_a_codestream_that_declares_another_size_is_refused_before_decoding(synt
     for dataset in datasets:
         dataset.compress(syntax, generate_instance_uid=False)
         data = bytearray(dataset.PixelData)
-        old, new = (struct.pack(">2L", 20, 24), struct.pack(">2L", 60000, 60000))
+        old, new = (struct.pack(">2L", 80, 96), struct.pack(">2L", 60000, 60000))
         if syntax == JPEGLSLossless:
-            old, new = struct.pack(">2H", 24, 20), struct.pack(">2H", 60000, 60000)
+            old, new = struct.pack(">2H", 96, 80), struct.pack(">2H", 60000, 60000)
         at = data.find(old)
         data[at : at + len(new)] = new
         dataset.PixelData = bytes(data)
