@@ -15,6 +15,7 @@ from pipelines.commands import doctor, images, models, scoring, screening, train
 from pipelines.commands.terminal import put, say
 
 DONE, PARTLY, USAGE, INTERNAL = 0, 1, 2, 3
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +41,9 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. No traceback reaches the terminal: it could quote a patient."""
     try:
         answer = typer.main.get_command(app)(arguments, prog_name="shoken", standalone_mode=False)
-    except KeyboardInterrupt:
+        if answer == INTERRUPTED:
+            raise typer.Abort
+    except (KeyboardInterrupt, typer.Abort):
         say("Stopped. `shoken screen` goes on where it stopped with --resume.")
         return PARTLY
     except BrokenPipeError:

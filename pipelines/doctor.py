@@ -13,6 +13,7 @@ from pathlib import Path
 from anonymizer.errors import AnonymizerError
 from anonymizer.key import key_path, read_key
 from cad.errors import ModelError, ShokenError
+from cad.tasks.task import installed_tasks
 from pipelines import wiring
 from pipelines.config import load_settings
 
@@ -93,7 +94,7 @@ def _key() -> Iterator[Check]:
 
 def _models() -> Iterator[Check]:
     try:
-        store, tasks = wiring.models(load_settings()), wiring.installed_tasks()
+        store, tasks = wiring.models(load_settings()), installed_tasks()
     except (ShokenError, ImportError) as error:
         yield Check("tasks", "broken", str(error), "reinstall shoken")
         return

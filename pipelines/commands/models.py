@@ -52,10 +52,12 @@ def register(
 ) -> int:
     """Add a model file to the versions of its task, make it current, and record that in the ledger."""
     from pipelines import wiring
+    from pipelines.config import load_settings
     from pipelines.registry.shipped import SHIPPED, add_version
 
     card = weights.with_suffix(".card.md")
-    version = add_version(models or SHIPPED, weights, card=card.read_text(encoding="utf-8") if card.is_file() else "")
+    folder = load_settings(models=models).models or SHIPPED
+    version = add_version(folder, weights, card=card.read_text(encoding="utf-8") if card.is_file() else "")
     wiring.model_ledger().append("register", task=version.name, version=version.version, sha256=version.sha256)
     put_json(_facts(version, _store(models))) if json else put(f"{version.name} {version.version} is registered: sha256 {version.sha256}")
     return 0

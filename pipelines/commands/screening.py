@@ -53,7 +53,6 @@ def demo(
 ) -> int:
     """Simulate a small export with invented patients, screen it, say where to look."""
     from cad.simulate.export import demo_export
-
     from pipelines.config import load_settings
 
     chosen = load_settings(lang=lang, engine=engine, workers=workers)
@@ -76,7 +75,6 @@ def simulate(
 ) -> int:
     """Write an export with invented patients, and beside it the truth."""
     from cad.simulate.export import simulate_export
-
     from pipelines.outfolder import require_new
 
     require_new(out)

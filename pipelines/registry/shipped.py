@@ -88,22 +88,31 @@ def add_version(folder: Path, weights: Path, approval: str = "", card: str = "")
     version = ModelVersion(
         header.task, header.version, sha256_of(weights), header.data_fingerprint, header.code_version, header.operating_points, approval
     )
-    folder.mkdir(parents=True, exist_ok=True)
     index = read_index(folder)
     entry = index.setdefault(version.name, {"versions": []})
     known = {row["version"]: row["sha256"] for row in entry["versions"]}
     if known.get(version.version, version.sha256) != version.sha256:
         raise ModelError("is registered with other weights", subject=f"{version.name} {version.version}", accepted="a new version name")
-    target = FolderModels(folder).path(version)
+    if version.version not in known:
+        entry["versions"].append(_row(version))
+    entry["current"] = version.version
+    try:
+        _store(folder, FolderModels(folder).path(version), weights, card, index)
+    except OSError as error:
+        raise ModelError(f"cannot be written ({error.strerror})", subject=str(folder), accepted="a folder you can write to") from error
+    return version
+
+
+def _store(folder: Path, target: Path, weights: Path, card: str, index: dict[str, dict[str, Any]]) -> None:
+    """Weights first, then the card, the index last: an index never names what is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
     if weights.resolve() != target.resolve():
         target.write_bytes(weights.read_bytes())
     if card:
         target.with_suffix(".card.md").write_text(card, encoding="utf-8")
-    if version.version not in known:
-        entry["versions"].append(_row(version))
-    entry["current"] = version.version
-    (folder / INDEX).write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return version
+    draft = folder / f".{INDEX}.partial"
+    draft.write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    draft.replace(folder / INDEX)
 
 
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:

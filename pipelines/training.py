@@ -1,0 +1,66 @@
+"""The long job of making a model: train, keep the file and its card, record the run where MLflow is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from cad.errors import ShokenError
+from cad.networks import sha256_of
+from cad.tasks.task import installed_tasks, task_named
+from pipelines import wiring
+from pipelines.config import Settings
+
+Say = Callable[[str], None]
+
+
+class TrainedModel(Protocol):
+    """What a task's training leaves: the model file (its card beside it), what went in and what came out."""
+
+    file: Path
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A task that knows how its own networks are made."""
+
+    def train(self, folder: Path, progress: Say) -> TrainedModel:
+        """Train into a folder: `<task>-<version>.safetensors` and `.card.md`; caches may stay beside them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a training ended: the file, its digest, and where the run was recorded."""
+
+    file: Path
+    sha256: str
+    index: str
+
+
+def run_training(task: str, out: Path, settings: Settings, say: Say) -> Training:
+    """Train one task and record the run. Raises ShokenError for a task that is unknown or cannot be trained."""
+    trainable = task_named(task)
+    if not isinstance(trainable, Trainable):
+        able = [name for name, other in installed_tasks().items() if isinstance(other, Trainable)]
+        raise ShokenError("has no training of its own", subject=task, accepted=", ".join(able) or "no installed task has one")
+    out.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    trained = trainable.train(out, say)
+    return Training(trained.file, sha256_of(trained.file), _recorded(task, trained, time.monotonic() - began, settings))
+
+
+def _recorded(task: str, trained: TrainedModel, seconds: float, settings: Settings) -> str:
+    if importlib.util.find_spec("mlflow") is None:
+        return "Not recorded in a model index: MLflow is not installed (the extra `mlops`)."
+    from pipelines.registry.on_mlflow import TrainingRun
+
+    index = wiring.model_index(settings)
+    version = index.register(trained.file, TrainingRun(task, trained.params, trained.metrics, seconds))
+    return f"Recorded in {index.uri} as {version.name} {version.version}."

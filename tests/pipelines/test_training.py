@@ -1,0 +1,59 @@
+"""Training: a task's own, recorded where there is an index."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+
+import pytest
+from fake_task import BrightTask
+
+from cad.errors import ShokenError
+from cad.networks import ModelHeader, save, sha256_of
+from pipelines import training
+from pipelines.config import Settings
+
+
+@dataclass
+class Made:
+    file: object
+    params: dict = field(default_factory=lambda: {"steps": "3"})
+    metrics: dict = field(default_factory=lambda: {"auc": 0.5})
+
+
+class TrainableTask(BrightTask):
+    def train(self, folder, progress):
+        progress("step 1 of 1")
+        save(folder / "bright_ct-9.safetensors", ModelHeader("bright_ct", "9", "data", "code", {}, {}), {})
+        return Made(folder / "bright_ct-9.safetensors")
+
+
+@pytest.fixture
+def _trainable(monkeypatch):
+    monkeypatch.setattr(training, "task_named", lambda _: TrainableTask())
+
+
+@pytest.mark.usefixtures("_trainable")
+def test_a_run_leaves_a_file_and_says_where_it_is_recorded(tmp_path, monkeypatch, home):
+    said = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    made = training.run_training("bright_ct", tmp_path / "out", Settings(), said.append)
+    assert made.sha256 == sha256_of(made.file)
+    assert "mlops" in made.index
+    assert said == ["step 1 of 1"]
+    assert not home.exists()
+
+
+@pytest.mark.usefixtures("_trainable")
+def test_the_run_is_recorded_in_the_users_state_folder(tmp_path, home):
+    pytest.importorskip("mlflow", reason="the extra `mlops` is not installed")
+    made = training.run_training("bright_ct", tmp_path / "out", Settings(), lambda _: None)
+    assert "bright_ct 9" in made.index
+    assert (home / "state" / "shoken" / "mlflow.db").is_file()
+
+
+def test_a_task_that_cannot_be_trained_says_which_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "task_named", lambda _: BrightTask())
+    monkeypatch.setattr(training, "installed_tasks", lambda: {"a": BrightTask(), "b": TrainableTask()})
+    with pytest.raises(ShokenError, match=r"has no training of its own \(accepted: b\)"):
+        training.run_training("a", tmp_path, Settings(), lambda _: None)
