@@ -65,7 +65,7 @@ def _unet(spec: NetworkSpec) -> torch.nn.Module:
         out_channels=spec.channels_out,
         channels=spec.widths,
         strides=(2,) * (len(spec.widths) - 1),
-        num_res_units=1,
+        num_res_units=2,
         norm="BATCH",
     )
     return network

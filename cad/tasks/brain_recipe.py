@@ -37,15 +37,15 @@ RECIPE = Recipe(
     phantom=head_phantom,
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
-        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 32, 64, 96)),
+        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),
         "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
-        "reduce": NetworkSpec("resnet", 3, 1, 1, (16, 32, 48, 64)),
-        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 48, 64)),
+        "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
+        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
     },
     budget=Budget(
-        train=50,
-        calibration=40,
-        test=40,
-        steps={"triage": 300, "propose": 300, "propose_hard": 150, "reduce": 300, "reduce_hard": 150, "segment": 300},
+        train=60,
+        calibration=50,
+        test=50,
+        steps={"triage": 800, "propose": 500, "propose_hard": 250, "reduce": 500, "reduce_hard": 250, "segment": 400},
     ),
 )

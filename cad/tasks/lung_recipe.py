@@ -44,15 +44,15 @@ RECIPE = Recipe(
     phantom=chest_phantom,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
-        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 32, 64, 96)),
+        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),
         "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
-        "reduce": NetworkSpec("resnet", 3, 1, 1, (16, 32, 48, 64)),
-        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 48, 64)),
+        "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
+        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
     },
     budget=Budget(
         train=120,
         calibration=60,
-        test=80,
-        steps={"triage": 900, "propose": 900, "propose_hard": 500, "reduce": 700, "reduce_hard": 400, "segment": 700},
+        test=60,
+        steps={"triage": 1500, "propose": 900, "propose_hard": 400, "reduce": 800, "reduce_hard": 400, "segment": 500},
     ),
 )

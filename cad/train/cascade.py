@@ -25,7 +25,7 @@ MINING_THRESHOLD = 0.1
 MINED_PER_CASE = 20
 CUBE_SLACK = 16
 LEAST_HIT_MM = 4.0
-HARD_RATE = 1e-3
+HARD_RATE = 2e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

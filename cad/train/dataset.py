@@ -114,7 +114,7 @@ def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> 
         "high": seen.high,
         "grids": {name: {"shape": grid.shape, "affine": grid.affine.tolist()} for name, grid in grids.items()},
         "lesions": [asdict(lesion) for lesion in phantom.lesions],
-        "truth": {"aorta_max_mm": max(phantom.aorta_diameters_mm, default=0.0)},
+        "truth": {"aorta_max_mm": _widest_in_scan_mm(phantom)},
     }
     return {
         "source": np.asarray(np.rint(phantom.volume.voxels), dtype=np.int16),
@@ -124,3 +124,10 @@ def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> 
         "labels": np.asarray(resample_labels(labelled, seen.image.grid).voxels, dtype=np.uint8),
         "facts": np.asarray(json.dumps(facts, sort_keys=True)),
     }
+
+
+def _widest_in_scan_mm(phantom: Phantom) -> float:
+    """The true largest diameter among centreline points that the scan holds; 0 where there is no aorta."""
+    box = phantom.volume.grid.box()
+    points = zip(phantom.aorta_centreline_mm, phantom.aorta_diameters_mm, strict=True)
+    return max((diameter for point, diameter in points if box.contains(point)), default=0.0)

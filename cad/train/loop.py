@@ -15,6 +15,7 @@ from cad.train.losses import Loss
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 Sampler = Callable[[np.random.Generator], Batch]
 REPORT_EVERY = 25
+RARE_BIAS = -4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +32,18 @@ class Schedule:
 
     steps: int
     seed: int
-    rate: float = 2e-3
+    rate: float = 5e-3
 
 
 def new_network(spec: NetworkSpec, seed: int) -> torch.nn.Module:
-    """A network with the starting weights of a seed."""
+    """A network with the starting weights of a seed; a dense one begins by believing that lesions are rare (RetinaNet's prior)."""
     torch.manual_seed(seed)
-    return build(spec)
+    network = build(spec)
+    if spec.kind == "unet":
+        last = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv3d | torch.nn.Conv2d)][-1]
+        if last.bias is not None:
+            torch.nn.init.constant_(last.bias, RARE_BIAS)
+    return network
 
 
 def fit(network: torch.nn.Module, sample: Sampler, loss: Loss, schedule: Schedule, progress: Callable[[str], None]) -> Fitted:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from monai.losses import DiceFocalLoss, FocalLoss
+from monai.losses import DiceLoss, FocalLoss
+
+FEWEST_VOXELS = 500
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -17,6 +19,17 @@ def rare_class() -> Loss:
 
 
 def rare_voxels() -> Loss:
-    """Dice over the whole batch, so that empty patches count, plus focal loss weighted up for lesions of a few voxels."""
-    loss: Loss = DiceFocalLoss(sigmoid=True, batch=True, gamma=2.0, lambda_focal=10.0, smooth_nr=1.0, smooth_dr=1.0)
+    """Focal loss over the number of lesion voxels, as in RetinaNet, plus Dice over the whole batch.
+
+    A plain mean would let a few hundred lesion voxels vanish among a million others (MONAI averages over space even
+    where it is asked for a sum).
+    """
+    focal = FocalLoss(gamma=2.0, alpha=0.75)
+    dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        weight = target.numel() / torch.clamp(target.sum(), min=FEWEST_VOXELS)
+        total: torch.Tensor = focal(output, target) * weight + dice(output, target)
+        return total
+
     return loss

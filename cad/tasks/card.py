@@ -1,0 +1,55 @@
+"""The model card: what it is for, what it was made from, what it reached, what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from cad.model import OperatingPoint
+from cad.networks import ModelHeader
+from cad.tasks.figures import Figure
+from cad.train.recipe import Recipe
+
+
+def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure], notes: Sequence[str]) -> str:
+    """Markdown, the same input gives the same bytes."""
+    stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
+    points = [_point(point) for point in header.operating_points]
+    rule = ", ".join(f"{key} {value}" for key, value in asdict(recipe.rule).items())
+    return "\n".join(
+        [
+            f"# {header.task} {header.version}",
+            "",
+            "Research software, not a medical device. Trained on **simulated scans only**: no figure below says anything about patients.",
+            "",
+            f"- Weights: `{header.task}-{header.version}.safetensors`, sha256 `{sha256}`",
+            f"- Code version: {header.code_version}",
+            f"- Training data: {recipe.budget.train} simulated scans, fingerprint `{header.data_fingerprint}`",
+            f"- Calibration: {recipe.budget.calibration} further simulated scans; held out: {recipe.budget.test} more. No seed is shared.",
+            f"- Made by: `shoken train {header.task}` (seed {recipe.seed})",
+            f"- Inputs: {rule}",
+            *(f"- {note}" for note in notes),
+            "",
+            "## Networks",
+            "",
+            "| stage | network | widths |",
+            "|---|---|---|",
+            *stages,
+            "",
+            *(["## Operating points (chosen on the calibration set)", "", *_POINTS_HEAD, *points, ""] if points else []),
+            "## Held-out simulated scans",
+            "",
+            "| figure | value | 95 % interval | over |",
+            "|---|---|---|---|",
+            *(figure.row() for figure in figures),
+            "",
+        ]
+    )
+
+
+_POINTS_HEAD = ("| stage | threshold | lesions kept | 95 % interval | lesions |", "|---|---|---|---|---|")
+
+
+def _point(point: OperatingPoint) -> str:
+    low, high = point.sensitivity_interval
+    return f"| {point.stage} | {point.threshold:.4g} | {point.sensitivity:.3f} | {low:.3f} to {high:.3f} | {point.n} |"
