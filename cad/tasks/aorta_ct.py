@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from cad.study import Series
 from cad.tasks.choosing import chest_ct
 from cad.tasks.task import Progress, Suitability, TaskResult
 from cad.volume import Volume
+
+if TYPE_CHECKING:
+    from cad.tasks.training import TrainedModel
 
 DILATED_MM = 40.0  # 2022 ACC/AHA guideline, section 6.5: dilation of the ascending aorta in adults
 LEAST_SHOWN = 0.2
@@ -94,11 +98,11 @@ class AortaTask:
         progress("segment")
         soft = outline_aorta(seen, model)
         progress("measure")
-        measured = measure_aorta(soft, diaphragm_z_mm=_lowest_lung_mm(seen))
+        measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(seen))
         measurements = tuple(settings.with_interval(m) for m in measured.measurements)
         novelty = settings.novelty.judge(volume_features(volume), self.name)
         finding = self._finding(measurements, soft, volume, model, settings, novelty, lang)
-        exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured))
+        exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured, settings.bias_mm))
         return TaskResult(
             findings=finding,
             funnel=Funnel(self.name, volume.grid.shape[0], volume.grid.shape[0], 1, len(finding), len(finding)),
@@ -107,6 +111,13 @@ class AortaTask:
             exhibits=(exhibit, *(replace(exhibit, rank=1) for _ in finding)),
             novelty=novelty,
         )
+
+    def train(self, folder: Path, progress: Progress) -> TrainedModel:
+        """Train the network into `folder` (see cad.tasks.training)."""
+        from cad.tasks.aorta_recipe import RECIPE
+        from cad.tasks.training import train_aorta
+
+        return train_aorta(RECIPE, folder, progress)
 
     def _finding(
         self,
@@ -145,13 +156,14 @@ def outline_aorta(seen: NetworkInput, model: LoadedModel) -> Volume:
     return largest_component(probability(seen.image, model.stage("segment")))
 
 
-def _lowest_lung_mm(seen: NetworkInput) -> float:
+def lowest_lung_mm(seen: NetworkInput) -> float:
+    """LPS z of the lungs' lowest plane: about where the diaphragm is."""
     planes = np.flatnonzero(np.asarray(seen.region.voxels).any(axis=(1, 2)))
     return float(seen.region.grid.to_mm((int(planes[0]), 0, 0))[2])
 
 
-def _sections(measured: AortaMeasurement) -> tuple[CrossSection, ...]:
-    return tuple(CrossSection(s.arc_mm, s.area_diameter_mm, s.centre_mm, s.outline_mm) for s in measured.sections)
+def _sections(measured: AortaMeasurement, bias_mm: float) -> tuple[CrossSection, ...]:
+    return tuple(CrossSection(s.arc_mm, s.area_diameter_mm - bias_mm, s.centre_mm, s.outline_mm) for s in measured.sections)
 
 
 def _mean_inside(soft: Volume) -> float:

@@ -9,7 +9,7 @@ from cad.prepare.inputs import InputRule
 from cad.simulate.phantom import Phantom
 from cad.simulate.thorax import simulate_thorax
 from cad.tasks.lung_recipe import acquisition
-from cad.train.recipe import Budget, Recipe
+from cad.train.recipe import Budget, Recipe, aorta
 
 
 def aorta_phantom(seed: int) -> Phantom:
@@ -23,6 +23,7 @@ RECIPE = Recipe(
     task="aorta_ct",
     version="1",
     phantom=aorta_phantom,
+    truth=aorta,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=12, low=-200, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={"segment": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64, 80))},
     budget=Budget(train=50, calibration=40, test=40, steps={"segment": 600}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cad.explain.statement import lesion_statement
 from cad.finding import Measurement
@@ -11,10 +12,20 @@ from cad.tasks.cascade_task import CascadeTask
 from cad.tasks.choosing import head_mr
 from cad.volume import Volume
 
+if TYPE_CHECKING:
+    from cad.train.recipe import Recipe
+
 
 def describe(_close_up: Volume, outline: Volume, brain: Volume, _density: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Hemisphere."""
     return (brain_location(outline, brain),)
+
+
+def recipe() -> Recipe:
+    """How this task's networks are trained; the simulator is imported only for that."""
+    from cad.tasks.brain_recipe import RECIPE
+
+    return RECIPE
 
 
 TASK = CascadeTask(
@@ -24,5 +35,6 @@ TASK = CascadeTask(
     body="head",
     choose=head_mr,
     describe=describe,
+    recipe=recipe,
     state=lesion_statement,
 )

@@ -8,7 +8,7 @@ from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.head import HeadPlan, simulate_head
 from cad.simulate.phantom import Phantom
-from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe
+from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe, lesions
 
 HEIGHT_MM, DEPTH_MM, WIDTH_MM = 180.0, 240.0, 200.0
 SLICE_SPACINGS_MM = (1.0, 1.5, 3.0, 5.0)
@@ -35,6 +35,7 @@ RECIPE = Recipe(
     task="brain_lesion_mr",
     version="1",
     phantom=head_phantom,
+    truth=lesions,
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
         "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),

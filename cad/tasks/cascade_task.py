@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,6 +29,10 @@ from cad.space import Box
 from cad.study import Series
 from cad.tasks.task import Progress, Suitability, TaskResult
 from cad.volume import Volume
+
+if TYPE_CHECKING:
+    from cad.tasks.training import TrainedModel
+    from cad.train.recipe import Recipe
 
 Describe = Callable[[Volume, Volume, Volume, Sequence[Measurement]], tuple[Measurement, ...]]
 
@@ -89,7 +94,8 @@ class CascadeTask:
     """A detection task over one organ (see cad.tasks.task.Task for the contract).
 
     `body` is what the pixels must look like; `describe` adds the organ's own measurements from
-    (close-up, outline, organ mask, measurements so far), `state` writes the sentence.
+    (close-up, outline, organ mask, measurements so far), `state` writes the sentence, `recipe` says how
+    its networks are trained.
     """
 
     name: str
@@ -99,6 +105,7 @@ class CascadeTask:
     choose: Callable[[Series], Suitability]
     describe: Describe
     state: State
+    recipe: Callable[[], Recipe]
 
     def suits(self, series: Series) -> Suitability:
         """Whether this series can serve the task, from its headers."""
@@ -128,6 +135,12 @@ class CascadeTask:
             exhibits=tuple(exhibit for _, exhibit in pairs),
             novelty=novelty,
         )
+
+    def train(self, folder: Path, progress: Progress) -> TrainedModel:
+        """Train the networks into `folder` (see cad.tasks.training)."""
+        from cad.tasks.training import train_detection
+
+        return train_detection(self.recipe(), self, folder, progress)
 
     def _look(self, volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
         part = body_part(volume)

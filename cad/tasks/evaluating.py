@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median, pstdev
 
 import numpy as np
 
@@ -117,8 +117,7 @@ def _figures(tally: _Tally, cases: int) -> tuple[Figure, ...]:
 
 
 def _sd(values: Sequence[float]) -> float:
-    middle = fmean(values)
-    return (fmean((value - middle) ** 2 for value in values)) ** 0.5
+    return pstdev(values)
 
 
 def _silent(_: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cad.explain.statement import nodule_statement
 from cad.finding import Measurement
@@ -12,10 +13,20 @@ from cad.tasks.cascade_task import CascadeTask
 from cad.tasks.choosing import chest_ct
 from cad.volume import Volume
 
+if TYPE_CHECKING:
+    from cad.train.recipe import Recipe
+
 
 def describe(_close_up: Volume, outline: Volume, lungs: Volume, density: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Texture class, side and zone, contact with the pleura."""
     return nodule_texture(density), lung_location(outline, lungs), pleural_contact(outline, lungs)
+
+
+def recipe() -> Recipe:
+    """How this task's networks are trained; the simulator is imported only for that."""
+    from cad.tasks.lung_recipe import RECIPE
+
+    return RECIPE
 
 
 TASK = CascadeTask(
@@ -25,5 +36,6 @@ TASK = CascadeTask(
     body="chest",
     choose=chest_ct,
     describe=describe,
+    recipe=recipe,
     state=nodule_statement,
 )

@@ -8,7 +8,7 @@ from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.phantom import Phantom
 from cad.simulate.thorax import ThoraxPlan, simulate_thorax
-from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe
+from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe, lesions
 
 WIDTH_MM, DEPTH_MM, HEIGHT_MM = 350.0, 300.0, 280.0
 SLICE_SPACINGS_MM = (1.25, 2.0, 2.5, 3.0, 5.0)
@@ -42,6 +42,7 @@ RECIPE = Recipe(
     task="lung_nodule_ct",
     version="1",
     phantom=chest_phantom,
+    truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
         "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),

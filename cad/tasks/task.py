@@ -54,9 +54,20 @@ class Task(Protocol):
     it begins. Raises ModelError when the model was made for another task.
     """
 
-    name: str
-    kind: str
-    modality: str
+    @property
+    def name(self) -> str:
+        """The entry point's name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What its findings are called."""
+        ...
+
+    @property
+    def modality(self) -> str:
+        """The DICOM modality it looks at."""
+        ...
 
     def suits(self, series: Series) -> Suitability:
         """Whether this series can serve the task, from its headers."""

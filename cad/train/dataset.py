@@ -104,7 +104,7 @@ def _make(seed: int, recipe: Recipe, folder: Path) -> int:
 
 
 def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> dict[str, NDArray[Any]]:
-    labelled = phantom.aorta if recipe.task == "aorta_ct" and phantom.aorta is not None else phantom.lesion_labels
+    labelled = recipe.truth(phantom)
     grids = {"source": phantom.volume.grid, "crop": seen.image.grid}
     facts = {
         "seed": seed,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cad.errors import ShokenError
 from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.phantom import Phantom
+from cad.volume import Volume
 
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
 
@@ -32,7 +34,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One task's training. `phantom` makes the study of a seed; it must be a module-level function.
+    """One task's training. `phantom` makes the study of a seed, `truth` picks the labels to learn; both are
+    module-level functions, so that worker processes can have them.
 
     Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides.
     """
@@ -40,6 +43,7 @@ class Recipe:
     task: str
     version: str
     phantom: Callable[[int], Phantom]
+    truth: Callable[[Phantom], Volume]
     rule: InputRule
     networks: dict[str, NetworkSpec]
     budget: Budget
@@ -53,3 +57,15 @@ class Recipe:
             "test": (TEST_SEEDS, self.budget.test),
         }[part]
         return tuple(range(base, base + count))
+
+
+def lesions(phantom: Phantom) -> Volume:
+    """The lesion labels, for detection tasks."""
+    return phantom.lesion_labels
+
+
+def aorta(phantom: Phantom) -> Volume:
+    """The aorta to its outer wall. Raises ShokenError for a phantom without one."""
+    if phantom.aorta is None:
+        raise ShokenError("the phantom has no aorta", subject="Recipe.truth", accepted="a simulated chest")
+    return phantom.aorta

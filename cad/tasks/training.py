@@ -1,0 +1,164 @@
+"""From a recipe to a model file with its card: make data, train, calibrate, write, measure on what was held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cad.detect.cascade import Thresholds
+from cad.explain.confidence import Calibration
+from cad.explain.novelty import NoveltyReference, volume_features
+from cad.finding import Measurement
+from cad.measure.aorta import measure_aorta
+from cad.model import OperatingPoint
+from cad.networks import LoadedModel, ModelHeader, load, save
+from cad.tasks.aorta_ct import TASK as AORTA
+from cad.tasks.aorta_ct import AortaSettings, lowest_lung_mm, outline_aorta
+from cad.tasks.calibrating import choose_thresholds, fit_calibration
+from cad.tasks.card import model_card
+from cad.tasks.cascade_task import CascadeSettings
+from cad.tasks.evaluating import detection_figures, dice, structure_figures
+from cad.tasks.figures import Figure
+from cad.tasks.looking import score_cases
+from cad.tasks.task import Task
+from cad.train.cascade import MINING_THRESHOLD, Trained, train_cascade
+from cad.train.dataset import TrainingCase, fingerprint, load_cases, make_cases
+from cad.train.recipe import Recipe
+from cad.train.structure import train_structure
+
+Say = Callable[[str], None]
+LEAST_SD_MM = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """The model file (its card beside it), what went in and what came out, for the model index."""
+
+    file: Path
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The three disjoint sets of cached cases."""
+
+    train: tuple[Path, ...]
+    calibration: tuple[Path, ...]
+    test: tuple[Path, ...]
+
+
+def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say) -> TrainedModel:
+    """Train, calibrate and measure a cascade; writes `<task>-<version>.safetensors` and `.card.md` into `folder`."""
+    parts = _parts(recipe, folder, say)
+    trained = train_cascade(recipe, parts.train, say)
+    novelty = _novelty(parts.train)
+    raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Calibration(), novelty)
+    draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
+    scores = score_cases(parts.calibration, recipe.rule, draft, MINING_THRESHOLD, say)
+    thresholds, points = choose_thresholds(scores)
+    settings = replace(raw, thresholds=thresholds, calibration=fit_calibration(scores))
+    model = _loaded(recipe, parts, trained, settings.to_dict(), folder, points)
+    figures = detection_figures(task, model, parts.test, say)
+    return _finished(recipe, model, folder, figures, trained)
+
+
+def train_aorta(recipe: Recipe, folder: Path, say: Say) -> TrainedModel:
+    """Train the aorta's outline, learn its diameter error on the calibration set, measure on what was held out."""
+    parts = _parts(recipe, folder, say)
+    trained = train_structure(recipe, parts.train, say)
+    blank = AortaSettings(recipe.rule, _novelty(parts.train), 0.0, 0.0, 0.0)
+    draft = _loaded(recipe, parts, trained, blank.to_dict(), folder)
+    errors = np.array([m - t for m, t, _ in _diameters(parts.calibration, draft, say) if m is not None])
+    bias = float(np.median(errors))
+    settings = replace(blank, bias_mm=bias, sd_mm=max(LEAST_SD_MM, float(errors.std())), half_width_mm=_conformal(np.abs(errors - bias)))
+    model = _loaded(recipe, parts, trained, settings.to_dict(), folder)
+    held_out = [
+        (None if m is None else m - bias, t, overlap, m is not None and abs(m - bias - t) <= settings.half_width_mm)
+        for m, t, overlap in _diameters(parts.test, model, say)
+    ]
+    return _finished(recipe, model, folder, structure_figures(held_out), trained)
+
+
+def _parts(recipe: Recipe, folder: Path, say: Say) -> _Parts:
+    cache = folder / "data"
+    return _Parts(*(make_cases(recipe, part, cache, say) for part in ("train", "calibration", "test")))
+
+
+def _novelty(paths: Sequence[Path]) -> NoveltyReference:
+    return NoveltyReference.fit([volume_features(case.source) for case in load_cases(paths)])
+
+
+def _loaded(
+    recipe: Recipe,
+    parts: _Parts,
+    trained: Trained,
+    settings: dict[str, object],
+    folder: Path,
+    points: tuple[OperatingPoint, ...] = (),
+) -> LoadedModel:
+    """The networks as they will be used: written, then loaded again with their digest."""
+    header = ModelHeader(
+        task=recipe.task,
+        version=recipe.version,
+        data_fingerprint=fingerprint(parts.train),
+        code_version=code_version(),
+        stages=dict(recipe.networks),
+        settings=settings,
+        operating_points=points,
+    )
+    path = _file(recipe, folder)
+    return load(path, save(path, header, trained.networks))
+
+
+def code_version() -> str:
+    """The installed version of Shoken and of PyTorch: what a retrain needs to come out the same."""
+    return f"shoken {installed_version('shoken')}, torch {torch.__version__}"
+
+
+def _finished(recipe: Recipe, model: LoadedModel, folder: Path, figures: Sequence[Figure], trained: Trained) -> TrainedModel:
+    path = _file(recipe, folder)
+    notes = [f"Hard negatives mined for {stage}: {count}" for stage, count in sorted(trained.mined.items())]
+    path.with_suffix(".card.md").write_text(model_card(model.header, model.version.sha256, recipe, figures, notes), encoding="utf-8")
+    params = {"seed": str(recipe.seed), "budget": str(asdict(recipe.budget)), "rule": str(asdict(recipe.rule))}
+    losses = {f"final_loss.{stage}": float(np.mean(curve[-25:])) for stage, curve in trained.losses.items()}
+    return TrainedModel(path, params, losses | {_metric(f.name): f.value for f in figures if f.value is not None})
+
+
+def _metric(name: str) -> str:
+    """A figure's name as MLflow accepts it."""
+    return "".join(letter if letter.isalnum() or letter in " _-./" else "" for letter in name).strip()
+
+
+def _file(recipe: Recipe, folder: Path) -> Path:
+    return folder / f"{recipe.task}-{recipe.version}.safetensors"
+
+
+def _diameters(paths: Sequence[Path], model: LoadedModel, say: Say) -> list[tuple[float | None, float, float]]:
+    """(largest diameter measured in mm or None, true, Dice of the outline) a case."""
+    found = []
+    for number, case in enumerate(load_cases(paths), start=1):
+        found.append(_diameter(case, model))
+        say(f"{AORTA.name}: measured scan {number} of {len(paths)}")
+    return found
+
+
+def _diameter(case: TrainingCase, model: LoadedModel) -> tuple[float | None, float, float]:
+    soft = outline_aorta(case.seen, model)
+    measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(case.seen))
+    return _largest(measured.measurements), float(case.truth["aorta_max_mm"]), dice(soft.voxels >= 0.5, case.labels.voxels > 0)
+
+
+def _largest(measurements: Sequence[Measurement]) -> float | None:
+    return next((m.value for m in measurements if m.name == "aorta_max"), None)
+
+
+def _conformal(residuals: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Half width that holds a new case with 95 % probability (split conformal); the largest residual for fewer than 19 cases."""
+    rank = int(np.ceil(0.95 * (len(residuals) + 1)))
+    return float(np.sort(residuals)[min(rank, len(residuals)) - 1])
