@@ -44,9 +44,9 @@ RECIPE = Recipe(
         "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
     },
     budget=Budget(
-        train=60,
-        calibration=50,
-        test=50,
-        steps={"triage": 800, "propose": 500, "propose_hard": 250, "reduce": 500, "reduce_hard": 250, "segment": 400},
+        train=50,
+        calibration=40,
+        test=40,
+        steps={"triage": 600, "propose": 400, "propose_hard": 200, "reduce": 400, "reduce_hard": 200, "segment": 300},
     ),
 )

@@ -52,8 +52,8 @@ RECIPE = Recipe(
     },
     budget=Budget(
         train=120,
-        calibration=60,
-        test=60,
-        steps={"triage": 1500, "propose": 900, "propose_hard": 400, "reduce": 800, "reduce_hard": 400, "segment": 500},
+        calibration=50,
+        test=50,
+        steps={"triage": 1000, "propose": 800, "propose_hard": 300, "reduce": 600, "reduce_hard": 300, "segment": 400},
     ),
 )
