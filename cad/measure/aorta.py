@@ -1,8 +1,9 @@
 """How wide the aorta is, at right angles to its own course, at the landmarks its geometry gives.
 
 A spline centreline, sections orthogonal to it, a sub-voxel outline from the signed distance (or the probability) by
-rays: Landmarks follow the 2022 ACC/AHA guideline's list as far as curve position alone can place them: the arch is
-found by its top, the ascending limb lies in front. What the scan does not show, or shows cut, is a coded outcome.
+rays. Landmarks follow the 2022 ACC/AHA guideline's list as far as curve position alone can place them: the arch is
+found by its top, the ascending limb lies in front. The outline must hold the whole aorta: of a dissected one, both
+lumens. What the scan does not show, or shows cut, is a coded outcome.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cad.volume import Volume
 
 STEP_MM = 1.5
 RAYS = 72
-RAY_STEP_MM = 0.5
+RAY_STEP_MM = 1.0
 WIDEST_MM = 60.0
 SMALLEST_MM3 = 2000.0
 SMOOTHING_MM = 3.0
@@ -344,7 +345,7 @@ def _landmarks(sections: list[Section], top: int | None, diaphragm_z_mm: float |
 def _by_arch(sections: list[Section], top: int, diaphragm_z_mm: float | None) -> dict[str, int | str]:
     """Where each landmark lies, by index along the line, or why it has none.
 
-    The arch is what lies within 1.5 diameters below its top; the ascending limb runs from the root end to it.
+    The arch is what lies within 1.2 diameters below its top; the ascending limb runs from the root end to it.
     """
     height = np.array([s.centre_mm[2] for s in sections])
     floor = height[top] - 1.2 * sections[top].area_diameter_mm

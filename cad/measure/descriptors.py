@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from cad.finding import Measurement
 from cad.measure.mesh import Mesh, mesh_of
-from cad.measure.surface import Outline, outline
+from cad.measure.surface import outline
 from cad.space import Grid
 from cad.volume import Volume
 
@@ -48,7 +48,7 @@ def measure_shape(mask: Volume) -> tuple[Measurement, ...]:
     return (
         _number("sphericity", min(1.0, pi ** (1 / 3) * (6 * volume) ** (2 / 3) / surface.area_mm2())),
         _number("lobulation_index", max(0.0, 1 - volume / surface.hull_volume_mm3())),
-        _number("spiculation_index", _thin_share(shape)),
+        _number("spiculation_index", _thin_share(mask)),
     )
 
 
@@ -119,13 +119,16 @@ def brain_location(mask: Volume, brain: Volume) -> Measurement:
     return Measurement("location", None, "", method, label=label, position_mm=(float(centre[0]), float(centre[1]), float(centre[2])))
 
 
-def _thin_share(shape: Outline) -> float:
-    """The share of the volume that an opening with a ball of SPICULE_RADIUS_MM removes, on a fine isotropic lattice."""
-    extent = np.asarray(shape.field.shape) * np.asarray(shape.grid.spacing_mm)
-    fine = max(0.4, float(extent.max()) / FINE_VOXELS)
-    zoom = np.asarray(shape.grid.spacing_mm) / fine
-    field = ndimage.zoom(shape.field, zoom, order=1, grid_mode=True, mode="grid-constant")
-    body = field >= shape.level
+def _thin_share(mask: Volume) -> float:
+    """The share of the volume that an opening with a ball of SPICULE_RADIUS_MM removes, on a fine isotropic lattice.
+
+    Taken from the mask as it is: the blur of the sub-voxel outline would swallow the spicules.
+    """
+    voxels, spacing = np.asarray(mask.voxels), np.asarray(mask.grid.spacing_mm)
+    box = ndimage.find_objects((voxels >= 0.5).astype(np.uint8))[0]
+    near = np.pad(voxels[box].astype(np.float32), 1)
+    fine = max(0.4, float((np.asarray(near.shape) * spacing).max()) / FINE_VOXELS)
+    body = ndimage.zoom(near, spacing / fine, order=1, grid_mode=True, mode="grid-constant") >= 0.5
     kept = _opened(body, (fine,) * 3, max(SPICULE_RADIUS_MM, 2 * fine), slack=fine / 2)
     return float((body & ~kept).sum() / body.sum())
 

@@ -181,18 +181,22 @@ def _perpendicular(contour: FloatArray, direction: FloatArray) -> FloatArray:
     across = np.array([-along[1], along[0]])
     u, v = contour @ along, contour @ across
     cuts = np.linspace(u.min(), u.max(), 130)[1:-1]
-    low, high = _chord_ends(u, v, cuts)
+    low, high = np.array([_longest_chord(u, v, cut) for cut in cuts]).T
     widest = int((high - low).argmax())
     return np.stack([cuts[widest] * along + low[widest] * across, cuts[widest] * along + high[widest] * across])
 
 
-def _chord_ends(u: FloatArray, v: FloatArray, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest crossing of a closed polyline (u, v) with each line u = cut."""
-    u1, v1 = np.roll(u, -1), np.roll(v, -1)
-    crosses = (u[None] - cuts[:, None]) * (u1[None] - cuts[:, None]) <= 0
-    run = np.where(np.abs(u1 - u) < 1e-12, 1.0, u1 - u)
-    at = v[None] + (cuts[:, None] - u[None]) / run[None] * (v1 - v)[None]
-    return np.where(crosses, at, np.inf).min(axis=1), np.where(crosses, at, -np.inf).max(axis=1)
+def _longest_chord(u: FloatArray, v: FloatArray, cut: float) -> tuple[float, float]:
+    """The longest stretch inside a closed polyline (u, v) on the line u = cut."""
+    first, following = u - cut, np.roll(u, -1) - cut
+    crosses = (first > 0) != (following > 0)
+    part = first[crosses] / (first - following)[crosses]
+    at = np.sort(v[crosses] + part * (np.roll(v, -1) - v)[crosses])
+    if len(at) < 2:
+        return 0.0, 0.0
+    low, high = at[0::2], at[1::2]
+    longest = int((high - low[: len(high)]).argmax())
+    return float(low[longest]), float(high[longest])
 
 
 def _axis(shape: Outline, index: int, ends: FloatArray) -> Axis:
