@@ -1,0 +1,114 @@
+"""The funnel with networks whose answer is known: each calls bright things lesions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cad.detect.cascade import Thresholds, run_cascade
+from cad.detect.propose import candidates, lesion_map
+from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
+from cad.model import ModelVersion
+from cad.networks import LoadedModel, ModelHeader
+from cad.prepare.inputs import InputRule, NetworkInput, scaled
+from cad.space import Grid
+from cad.volume import Volume
+
+RULE = InputRule("lungs", 2.0, 4.0, -1000.0, 400.0, 16, 1.0)
+
+
+class Brightest(torch.nn.Module):
+    """One logit: how far the brightest value of the sample's middle lies above one half."""
+
+    def forward(self, batch):
+        return 20 * (batch.flatten(2).amax(2).amax(1, keepdim=True) - 0.5)
+
+
+class BrightPart(torch.nn.Module):
+    """A dense map: how far each voxel lies above one half."""
+
+    def forward(self, batch):
+        return 20 * (batch - 0.5)
+
+
+@pytest.fixture
+def model():
+    header = ModelHeader("bright", "1", "", "", {}, {})
+    networks = {"triage": Brightest(), "propose": BrightPart(), "reduce": Brightest()}
+    return LoadedModel(header, ModelVersion("bright", "1", "0" * 64, "", ""), networks)
+
+
+@pytest.fixture
+def scene():
+    """Two balls of 200 and 100 HU in air, seen on the source's own grid; the second lies outside the organ."""
+    grid = Grid.axial((40, 50, 60), (2.0, 2.0, 2.0), (-60, -50, -40))
+    voxels = np.full(grid.shape, -1000, dtype=np.int16)
+    voxels[8:12, 18:22, 28:32] = 200
+    voxels[25:28, 5:8, 5:8] = 100
+    region = np.zeros(grid.shape, dtype=np.uint8)
+    region[:, 12:, 12:] = 1
+    volume = Volume(voxels, grid)
+    return volume, NetworkInput(scaled(volume, -1000, 400), Volume(region, grid, "1"), -1000, 400)
+
+
+def test_the_funnel_keeps_the_lesion_and_counts_what_it_discards(scene, model):
+    volume, seen = scene
+    found = run_cascade(volume, seen, RULE, Thresholds(0.5, 0.5, 0.0), model, lambda _: None)
+    assert len(found.suspects) == found.candidates == 1
+    np.testing.assert_allclose(found.suspects[0].candidate.centre_mm, volume.grid.to_mm((9.5, 19.5, 29.5)), atol=0.01)
+    assert found.slices_in == 40
+    assert found.slices_kept == (4 + 3) + 4 * (CONTEXT_PLANES + KEEP_AROUND)
+    assert [stage for stage, _ in found.suspects[0].candidate.scores] == ["propose", "reduce"]
+
+
+def test_a_normal_volume_is_discarded_whole(scene, model):
+    volume, seen = scene
+    empty = NetworkInput(seen.image.like(np.zeros_like(seen.image.voxels)), seen.region, seen.low, seen.high)
+    found = run_cascade(volume, empty, RULE, Thresholds(0.5, 0.5, 0.0), model, lambda _: None)
+    assert (found.suspects, found.slices_kept, found.candidates) == ((), 0, 0)
+
+
+def test_reduce_discards_what_it_scores_too_low(scene, model):
+    volume, seen = scene
+    assert run_cascade(volume, seen, RULE, Thresholds(0.5, 0.5, 1e3), model, lambda _: None).suspects == ()
+
+
+def test_nothing_is_proposed_on_discarded_planes(scene, model):
+    _, seen = scene
+    kept = np.zeros(40, dtype=bool)
+    kept[20:] = True
+    heat = lesion_map(seen, kept, model.stage("propose"))
+    assert heat[:20].max() == 0
+
+
+def test_candidates_come_best_first_and_no_more_than_asked():
+    rng = np.random.default_rng(5)
+    heat = np.zeros((30, 30, 30), dtype=np.float32)
+    heat[::3, ::3, ::3] = rng.uniform(0.2, 1, heat[::3, ::3, ::3].shape)
+    found = candidates(heat, Grid.axial(heat.shape, (1, 1, 1)), 0.1)
+    scores = [candidate.score("propose") for candidate in found]
+    assert len(found) == 100
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == pytest.approx(heat.max())
+
+
+def test_planes_at_the_ends_repeat_and_neighbours_are_kept():
+    image = np.arange(5, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), dtype=np.float32)
+    assert plane_with_context(image, 0)[:, 0, 0].tolist() == [0, 0, 2]
+    assert plane_with_context(image, 4)[:, 0, 0].tolist() == [2, 4, 4]
+    assert kept_planes(np.array([0, 0, 0, 0, 0, 0.9, 0, 0, 0, 0], dtype=np.float32), 0.5).sum() == 1 + 2 * KEEP_AROUND
+
+
+def test_every_plane_gets_a_score(model):
+    assert plane_scores(np.zeros((5, 8, 9), dtype=np.float32), model.stage("triage")).shape == (5,)
+
+
+def test_thick_source_slices_are_kept_once(scene):
+    _, seen = scene
+    thick = Volume(np.zeros((10, 25, 30), dtype=np.int16), seen.image.grid.with_spacing((8.0, 4.0, 4.0)))
+    kept = np.zeros(40, dtype=bool)
+    kept[8:12] = True
+    assert source_slices_kept(thick, seen, kept) == 1
+    assert source_slices_kept(thick, seen, np.zeros(40, dtype=bool)) == 0
+    assert source_slices_kept(thick, seen, np.ones(40, dtype=bool)) == 10

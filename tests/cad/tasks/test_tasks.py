@@ -1,0 +1,126 @@
+"""Tasks by their contract: found by entry point, choose by header, refuse the wrong body part or model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cad.detect.cascade import Thresholds
+from cad.errors import ModelError, Refusal, ShokenError
+from cad.explain.confidence import Calibration
+from cad.explain.novelty import NoveltyReference
+from cad.model import ModelVersion
+from cad.networks import LoadedModel, ModelHeader
+from cad.space import Grid
+from cad.study import InstanceRef, Series
+from cad.tasks.aorta_ct import TASK as AORTA
+from cad.tasks.aorta_ct import AortaSettings
+from cad.tasks.calibrating import choose_thresholds
+from cad.tasks.cascade_task import CascadeSettings
+from cad.tasks.figures import mean, share
+from cad.tasks.looking import CaseScores, LesionScores
+from cad.tasks.lung_nodule_ct import TASK as LUNG
+from cad.tasks.lung_recipe import RECIPE
+from cad.tasks.task import Task, installed_tasks, task_named
+from cad.volume import Volume
+
+NOVELTY = NoveltyReference.fit([{"a": float(n), "b": float(n % 3)} for n in range(8)])
+
+
+def series(n=40, **facts):
+    instances = tuple(InstanceRef(f"1.{k}", "1.2", Path(f"{k}")) for k in range(n))
+    return Series("1.2.3", facts.pop("modality", "CT"), instances, **facts)
+
+
+def test_three_tasks_are_installed_and_keep_the_contract():
+    tasks = installed_tasks()
+    assert {"aorta_ct", "brain_lesion_mr", "lung_nodule_ct"} <= set(tasks)
+    assert all(isinstance(task, Task) for task in tasks.values())
+    with pytest.raises(ShokenError, match="accepted: .*lung_nodule_ct"):
+        task_named("liver_ct")
+
+
+@pytest.mark.parametrize(
+    ("facts", "suitable"),
+    [
+        ({"body_part": "CHEST", "slice_thickness_mm": 2.5}, True),
+        ({"body_part": ""}, True),
+        ({"body_part": "HEAD"}, False),
+        ({"modality": "MR"}, False),
+        ({"n": 3}, False),
+        ({"slice_thickness_mm": 20.0}, False),
+    ],
+)
+def test_a_chest_task_chooses_by_header(facts, suitable):
+    answer = LUNG.suits(series(**facts))
+    assert answer.suitable is suitable
+    assert answer.reason
+
+
+def test_thin_slices_of_a_named_chest_come_first():
+    thin, thick = (LUNG.suits(series(body_part="CHEST", slice_thickness_mm=mm)) for mm in (1.0, 5.0))
+    assert thin.preference > thick.preference > LUNG.suits(series(slice_thickness_mm=1.0)).preference
+
+
+def test_another_tasks_model_is_refused():
+    model = LoadedModel(ModelHeader("aorta_ct", "1", "", "", {}, {}), ModelVersion("aorta_ct", "1", "", "", ""), {})
+    with pytest.raises(ModelError, match="accepted: a model for lung_nodule_ct"):
+        LUNG.run(Volume(np.zeros((9, 9, 9), np.int16), Grid.axial((9, 9, 9), (1, 1, 1))), model, lang="en", progress=print)
+
+
+def test_a_volume_without_lungs_is_refused_not_screened():
+    settings = CascadeSettings(RECIPE.rule, Thresholds(0, 0.5, 0), Calibration(), NOVELTY)
+    version = ModelVersion("lung_nodule_ct", "1", "", "", "")
+    model = LoadedModel(ModelHeader("lung_nodule_ct", "1", "", "", {}, settings.to_dict()), version, {})
+    water = Volume(np.zeros((40, 60, 60), np.int16), Grid.axial((40, 60, 60), (5, 5, 5)))
+    refused = LUNG.run(water, model, lang="en", progress=lambda _: None)
+    assert isinstance(refused, Refusal)
+    assert refused.reason in {"no_lungs_found", "wrong_body_part"}
+
+
+def test_settings_survive_the_model_header():
+    import json
+
+    cascade = CascadeSettings(RECIPE.rule, Thresholds(0.1, 0.2, -0.3), Calibration(1.5, -0.2, 10, 20), NOVELTY, 7)
+    assert CascadeSettings.from_dict(json.loads(json.dumps(cascade.to_dict()))) == cascade
+    aorta = AortaSettings(RECIPE.rule, NOVELTY, 0.4, 1.1, 2.5)
+    assert AortaSettings.from_dict(json.loads(json.dumps(aorta.to_dict()))) == aorta
+
+
+def test_confidence_that_an_aorta_is_dilated_follows_its_measurement_error():
+    settings = AortaSettings(RECIPE.rule, NOVELTY, bias_mm=1.0, sd_mm=2.0, half_width_mm=4.0)
+    assert settings.confidence_dilated(41.0) == pytest.approx(0.5)
+    assert settings.confidence_dilated(43.0) == pytest.approx(0.8413, abs=1e-4)
+    assert settings.confidence_dilated(30.0) < 0.001
+    assert AORTA.kind == "aortic_dilatation"
+
+
+def scores(planes, peaks, logits, hits):
+    lesions = tuple(LesionScores(p, q, 8.0, "solid") for p, q in zip(planes, peaks, strict=True))
+    return CaseScores(np.array(planes, np.float32), lesions, np.array(logits, float), tuple(hits))
+
+
+def test_thresholds_lose_no_more_lesions_than_allowed():
+    cases = [scores([0.1 + n / 200], [0.3 + n / 400], [n / 10 - 2, -5.0], [1, 0]) for n in range(100)]
+    thresholds, points = choose_thresholds(cases)
+    kept = {point.stage: point.sensitivity for point in points}
+    assert kept["triage"] >= 0.99
+    assert kept["propose"] >= 0.98
+    assert kept["reduce"] >= 0.96
+    assert thresholds.reduce > -5
+    low, high = points[0].sensitivity_interval
+    assert low < points[0].sensitivity <= high
+    assert points[0].n == 100
+
+
+def test_a_figure_says_over_how_many_and_how_sure():
+    row = share("found", 9, 10, "lesions").row()
+    assert "0.9" in row
+    assert "0.555 to 0.997" in row
+    assert "10 lesions" in row
+    assert "not measured" in share("found", 0, 0, "lesions").row()
+    figure = mean("error", [1.0, 2.0, 3.0], "scans")
+    assert figure.value == 2.0
+    assert figure.interval[0] < 2.0 < figure.interval[1]
