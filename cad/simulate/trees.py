@@ -28,8 +28,10 @@ class Habit:
 
 
 def grow_tree(rng: np.random.Generator, root_mm: FloatArray, leaves_mm: FloatArray, habit: Habit) -> Tubes:
-    """The tubes of a tree from `root_mm` (3,) that ends in every row of `leaves_mm` (n, 3)."""
+    """The tubes of a tree from `root_mm` (3,) that ends in every row of `leaves_mm` (n, 3); no leaves, no tubes."""
     rows: list[FloatArray] = []
+    if not len(leaves_mm):
+        return Tubes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0))
     root = np.asarray(root_mm, dtype=np.float64)
     todo = [(root, _unit(leaves_mm.mean(axis=0) - root), leaves_mm, np.inf)]
     while todo:

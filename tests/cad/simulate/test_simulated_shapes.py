@@ -115,3 +115,9 @@ def test_a_spline_passes_its_points_without_swelling() -> None:
 def test_a_smooth_union_holds_both_parts() -> None:
     a, b = np.linspace(-5, 5, 21), np.linspace(5, -5, 21)
     assert (smooth_min(a, b, 2) <= np.minimum(a, b) + 1e-9).all()
+
+
+def test_a_tree_without_leaves_is_no_tree():
+    """One chest in some hundreds has a lung zone without room for an airway."""
+    none = grow_tree(np.random.default_rng(0), np.zeros(3), np.zeros((0, 3)), Habit(1.0))
+    assert len(none.start_mm) == 0
