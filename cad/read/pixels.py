@@ -78,7 +78,7 @@ def _check_codestream(dataset: Dataset, facts: SliceFacts, syntax: UID) -> None:
     declared = _jpeg2000_size(data) if data[:4] in (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c") else _jpeg_size(data)
     if declared != (facts.rows, facts.columns):
         raise PixelError("size_refused", f"the codestream declares {declared}, the header ({facts.rows}, {facts.columns})")
-    if not data.rstrip(b"\x00").endswith(b"\xff\xd9"):
+    if b"\xff\xd9" not in data.rstrip(b"\x00")[-3:]:  # writers pad to an even length with 00 or FF
         raise PixelError("truncated", "the compressed image ends before its end marker")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cad.read.series import Stack
 from cad.space import FloatArray, Grid
@@ -48,12 +47,17 @@ def _neighbours(along_mm: FloatArray, k: int | None, place: float) -> tuple[int,
 
 
 def _moved(plane: NDArray[Any], by: FloatArray, shape: tuple[int, ...], fill: float) -> NDArray[np.float32]:
-    """The plane in a larger one, displaced by a fraction of pixels (down, across)."""
+    """The plane in a larger one, displaced by a fraction of pixels (down, across), both at least zero."""
+    by = np.clip(by, 0, np.asarray(shape) - plane.shape)
+    row, column = (int(n) for n in np.floor(by + 1e-6))
     wide = np.full(shape, fill, dtype=np.float32)
-    wide[: plane.shape[0], : plane.shape[1]] = plane
-    if not np.abs(by).max() > 1e-6:
-        return wide
-    return np.asarray(ndimage.shift(wide, by, order=1, mode="constant", cval=fill, prefilter=False), dtype=np.float32)
+    wide[row : row + plane.shape[0], column : column + plane.shape[1]] = plane
+    for axis, part in enumerate(by - (row, column)):
+        if part > 1e-6:
+            before = np.roll(wide, 1, axis=axis)
+            before[(slice(None),) * axis + (0,)] = fill
+            wide += np.float32(part) * (before - wide)
+    return wide
 
 
 def _grid(stack: Stack, shape: tuple[int, int, int], corner_mm: FloatArray) -> Grid:
