@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import Distribution
 
 from closure import ROOT, closure, declared
+from lock import EXTRAS
 
 COPYLEFT = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
 WEAK = re.compile(r"\bL(esser )?GPL|Lesser General", re.IGNORECASE)
@@ -25,11 +26,11 @@ project: each is installed from its own package. No GPL, AGPL or unknown licence
 def main() -> None:
     """One table for what a user runs, one for what development and the model index add."""
     core = closure(declared(()))
-    extra = {name: package for name, package in closure(declared(("mlops", "dev"))).items() if name not in core}
+    extra = {name: package for name, package in closure(declared(EXTRAS)).items() if name not in core}
     barred = [name for name, package in {**core, **extra}.items() if barred_text(licence(package))]
     if barred:
         raise SystemExit(f"licences that may not ship: {', '.join(barred)}")
-    text = f"{HEAD}\n## Running\n\n{rows(core)}\n\n## Development and the model index\n\n{rows(extra)}\n"
+    text = f"{HEAD}\n## Running\n\n{rows(core)}\n\n## Extras and development\n\n{rows(extra)}\n"
     (ROOT / "docs" / "licences.md").write_text(text, encoding="utf-8")
 
 
