@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -91,4 +90,4 @@ def dx_truth() -> Truth:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
