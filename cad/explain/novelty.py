@@ -105,9 +105,11 @@ class NoveltyReference:
         return np.asarray((values - np.array(self.mean)) / np.array(self.spread))
 
     def _notes(self, features: Mapping[str, float]) -> tuple[str, ...]:
+        """Odd features, strongest first; percentiles last, since noise or spacing says more to a reader."""
         z = self._standard(features)
-        odd = sorted(range(len(z)), key=lambda i: -abs(z[i]))[:3]
-        chosen = [i for i in odd if abs(z[i]) >= ODD_SIGMA] or odd[:1]
+        strongest = sorted(range(len(z)), key=lambda i: -abs(z[i]))
+        odd = [i for i in strongest if abs(z[i]) >= ODD_SIGMA]
+        chosen = sorted(odd, key=lambda i: self.names[i].startswith("p") and self.names[i][1:].isdigit())[:3] or strongest[:1]
         return tuple(_note(self.names[i], features[self.names[i]], self.mean[i], self.spread[i]) for i in chosen)
 
 

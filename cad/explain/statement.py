@@ -238,16 +238,36 @@ def _size_doubt(facts: _Facts) -> list[tuple[str, str]]:
 def _confidence(facts: _Facts, confidence: float, novelty: str, doubts: Sequence[tuple[str, str]]) -> Clause:
     level = _level(facts.say, confidence)
     words = facts.say(" or ", "、または").join(text for text, _ in doubts) or facts.say("a clearer image", "より明瞭な画像")
+    grounds = _grounds(facts)
+    reasons = facts.say(", ", "、").join(ground for ground, _ in grounds) or facts.say("the image alone", "画像全体の印象")
     text = facts.say(
-        f"Confidence {confidence:.0%} ({level}), because of the findings above; {words} would change this conclusion.",
-        f"確信度{confidence:.0%}（{level}）。上記所見に基づく判断であり、{words}により結論は変わり得ます。",
+        f"Confidence {confidence:.0%} ({level}), because of {reasons}; {words} would change this conclusion.",
+        f"確信度{confidence:.0%}（{level}）。根拠は{reasons}であり、{words}により結論は変わり得ます。",
     )
     if novelty != "familiar":
         text += facts.say(
             f" The scan is {novelty}: treat the confidence with caution.",
             "本検査は学習データと異なる特徴を持つため、確信度は慎重に解釈してください。",
         )
-    return Clause("confidence", text, tuple(name for _, name in doubts))
+    return Clause("confidence", text, tuple(dict.fromkeys(name for _, name in (*grounds, *doubts))))
+
+
+def _grounds(facts: _Facts) -> list[tuple[str, str]]:
+    """What speaks for the finding, as (words, measurement)."""
+    grounds: list[tuple[str, str]] = []
+    for name, en, ja in (("long_axis", "long axis", "長径"), ("aorta_max", "largest diameter", "最大径")):
+        value = facts.value(name)
+        if value is not None:
+            grounds.append((facts.say(f"{en} {value:.1f} mm", f"{ja}{value:.1f} mm"), name))
+    word = table(TEXTURES, facts.lang).get(facts.label("texture"))
+    if word is not None:
+        grounds.append((facts.say(f"{word} texture", f"{word}性状"), "texture"))
+    if (facts.value("spiculation_index") or 0.0) >= SPICULATED_FROM:
+        grounds.append((facts.say("spiculated margin", "スピキュラ様の辺縁"), "spiculation_index"))
+    ratio = facts.value("contrast_ratio")
+    if ratio is not None:
+        grounds.append((facts.say(f"signal ratio {ratio:.2f}", f"信号比{ratio:.2f}"), "contrast_ratio"))
+    return grounds
 
 
 def _level(say: Callable[[str, str], str], confidence: float) -> str:

@@ -36,7 +36,7 @@ LOCATIONS = {
 
 TEXTURES = {
     "en": {"solid": "solid", "part_solid": "part-solid", "ground_glass": "pure ground-glass", "calcified": "calcified"},
-    "ja": {"solid": "充実性", "part_solid": "部分充実型", "ground_glass": "すりガラス型", "calcified": "石灰化を伴う"},
+    "ja": {"solid": "充実性", "part_solid": "部分充実型", "ground_glass": "すりガラス型", "calcified": "石灰化"},
 }
 
 AORTA_PLACES = {
