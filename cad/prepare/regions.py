@@ -142,8 +142,8 @@ def _brain_coarse(small: Coarse) -> Mask:
     from_border = ndimage.distance_transform_edt(np.pad(like_brain, 1), sampling=small.spacing_mm)[1:-1, 1:-1, 1:-1]
     for neck_mm in _NECKS_MM:
         core = from_border > neck_mm
-        grown = ndimage.distance_transform_edt(~largest(core), sampling=small.spacing_mm) < neck_mm + 1.5 if core.any() else core
-        found = fill_planes(close(grown & like_brain, small.ball(10.0))) & (depth > 4)
+        grown: Mask = ndimage.distance_transform_edt(~largest(core), sampling=small.spacing_mm) < neck_mm + 1.5 if core.any() else core
+        found: Mask = fill_planes(close(grown & like_brain, small.ball(10.0))) & (depth > 4)
         if _BRAIN_ML[0] < small.ml(found) < min(_BRAIN_ML[1], 0.85 * small.ml(whole)):
             return found
     return np.asarray(depth > 12)
