@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from cad.errors import ShokenError
+from cad.errors import ModelError, ShokenError
 from cad.networks import sha256_of
 from cad.tasks.task import installed_tasks, task_named
 from pipelines import wiring
@@ -62,5 +62,8 @@ def _recorded(task: str, trained: TrainedModel, seconds: float, settings: Settin
     from pipelines.registry.on_mlflow import TrainingRun
 
     index = wiring.model_index(settings)
-    version = index.register(trained.file, TrainingRun(task, trained.params, trained.metrics, seconds))
+    try:
+        version = index.register(trained.file, TrainingRun(task, trained.params, trained.metrics, seconds))
+    except ModelError as error:  # hours of training are not thrown away because a version name is taken
+        return f"Not recorded in {index.uri}: {error}"
     return f"Recorded in {index.uri} as {version.name} {version.version}."

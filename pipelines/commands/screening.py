@@ -58,9 +58,9 @@ def demo(
     chosen = load_settings(lang=lang, engine=engine, workers=workers)
     export, results = out / f"export-{seed}", out / f"results-{seed}"
     if not results.exists():
-        with spinner("simulating an export"):
-            demo_export(export, seed)
-    result = _screened(export, results, chosen, resume=results.exists())
+        with spinner("simulating an export") as bar:
+            demo_export(export, seed, bar["update"])
+    result = _screened(export / "DICOM", results, chosen, resume=results.exists())
     _tell(result, results, as_json=json)
     if not json:
         put(f"Open {results / 'worklist.html'} in a browser, or run: shoken review {results}")
@@ -78,8 +78,8 @@ def simulate(
     from pipelines.outfolder import require_new
 
     require_new(out)
-    with spinner("simulating an export"):
-        simulate_export(out, studies, seed)
+    with spinner("simulating an export") as bar:
+        simulate_export(out, studies, seed, bar["update"])
     files = sum(path.is_file() for path in out.rglob("*"))
     put_json({"out": str(out), "studies": studies, "seed": seed, "files": files}) if json else put(f"{files} files in {out}")
     return 0

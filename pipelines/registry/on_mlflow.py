@@ -7,6 +7,7 @@ compared first, so an edited artifact is refused. Only safetensors are stored: n
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cad.networks import LoadedModel, ModelHeader, load, read_header, sha256_of
 EXPERIMENT = "shoken"
 ARTIFACT_FOLDER = "model"
 CURRENT = "current"
+UNACCEPTED = re.compile(r"[^\w./ -]", re.ASCII)  # MLflow raises for any other letter in a metric's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class MlflowModels:
         for name, value in run.params.items():
             self._client.log_param(run_id, name, value[:500])
         for name, figure in {**run.metrics, "seconds": run.seconds}.items():
-            self._client.log_metric(run_id, name, figure)
+            self._client.log_metric(run_id, UNACCEPTED.sub("_", name), figure)
         self._client.log_artifact(run_id, str(weights), ARTIFACT_FOLDER)
         self._client.set_terminated(run_id)
         return run_id

@@ -18,7 +18,7 @@ from pipelines.review.verdicts import ANSWERS, Verdict
 CASE = r"case-[0-9a-f]{12}"
 TYPES = {".html": "text/html; charset=utf-8", ".png": "image/png", ".json": "application/json"}
 _FILES = re.compile(rf"worklist\.(html|json)|cases/{CASE}/(report\.html|case\.json|images/[a-z0-9_-]{{1,80}}\.png)")
-_KEYS = ("accept", "reject", "unsure", "back", "keys", "none", "findings")
+_KEYS = ("accept", "reject", "unsure", "back", "keyboard", "none", "findings")
 _WORDS = {
     "en": dict(zip(_KEYS, ("Accept", "Reject", "Unsure", "Worklist", "keys", "No finding to answer", "Findings"), strict=True)),
     "ja": dict(zip(_KEYS, ("採用", "却下", "保留", "ワークリスト", "キー", "判定する所見はありません", "所見"), strict=True)),

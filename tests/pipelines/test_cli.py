@@ -219,3 +219,29 @@ def test_scores_come_from_plain_files(capsys, tmp_path):
     write_nifti(Volume(mask, Grid.axial((4, 4, 4), (1, 1, 1)), "1", "SEG"), tmp_path / "mask.nii.gz")
     assert json.loads(told(capsys, "score", "overlap", tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz")[1])["dice"] == 1.0
     assert told(capsys, "score", "overlap", tmp_path / "marks.csv", tmp_path / "mask.nii.gz")[0] == 2
+
+
+def test_the_demo_says_where_to_look_and_can_be_run_again(capsys, here, tools, tmp_path, monkeypatch):
+    simulated = []
+
+    def small_demo(out, seed, progress):
+        simulated.append(seed)
+        progress("study 1 of 2")
+        make_export(out / "DICOM")
+        (out / "truth.json").write_text("{}")
+
+    monkeypatch.setattr("cad.simulate.export.demo_export", small_demo)
+    monkeypatch.setattr("pipelines.wiring.tools", lambda _: tools)
+    for _ in range(2):
+        code, out, err = told(capsys, "demo", tmp_path / "demo", "--seed", "5")
+        assert code == 0
+        assert f"Open {tmp_path / 'demo' / 'results-5' / 'worklist.html'}" in out
+        assert "1 of 13 files were refused" in err
+    assert simulated == [5]
+
+
+def test_simulate_refuses_a_folder_with_files(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("cad.simulate.export.simulate_export", lambda out, studies, seed, progress: (out / "truth.json").write_text("{}"))
+    assert told(capsys, "simulate", tmp_path / "out", "--studies", "2", "--json")[0] == 0
+    code, _, err = told(capsys, "simulate", tmp_path / "out")
+    assert (code, "is not empty" in err) == (2, True)

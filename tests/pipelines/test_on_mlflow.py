@@ -12,7 +12,7 @@ from cad.networks import ModelHeader, save
 from pipelines.registry.on_mlflow import MlflowModels, TrainingRun
 
 pytest.importorskip("mlflow", reason="the extra `mlops` is not installed")
-RUN = TrainingRun("bright_ct", {"steps": "10"}, {"auc": 0.75}, 1.5, {"seed": "7"})
+RUN = TrainingRun("bright_ct", {"steps": "10"}, {"auc": 0.75, "error (bias), %": 0.1}, 1.5, {"seed": "7"})
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,7 @@ def test_pages_are_served_with_a_policy(browser, case):
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "Python" not in answer.headers["Server"]
+        assert "built-in method" not in body
     answer, _ = browser.ask("GET", f"/cases/{case}/report.html")
     assert (answer.status, answer.headers["Location"]) == (303, f"/review/{case}")
     assert browser.ask("GET", f"/cases/{case}/case.json")[0].status == 200
