@@ -25,7 +25,7 @@ def dense_map(network: torch.nn.Module, image: Float32Array) -> Float32Array:
 
 
 def logits(network: torch.nn.Module, samples: Iterable[Float32Array], batch: int = 16) -> Float32Array:
-    """One logit a sample; each sample is (channels, ...) float32 and all have one shape."""
+    """The first output channel of each sample: one logit, or a map of them. Samples are (channels, ...) float32 of one shape."""
     with torch.inference_mode():
         parts = [network(torch.from_numpy(np.stack(group)))[:, 0].numpy() for group in _batched(samples, batch)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)

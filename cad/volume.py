@@ -31,7 +31,9 @@ class Volume:
 
     def __post_init__(self) -> None:
         if self.voxels.shape != self.grid.shape:
-            raise GridError(f"voxels are {self.voxels.shape}, the grid is {self.grid.shape}", subject="Volume.voxels", accepted="equal shapes")
+            raise GridError(
+                f"voxels are {self.voxels.shape}, the grid is {self.grid.shape}", subject="Volume.voxels", accepted="equal shapes"
+            )
         self.voxels.setflags(write=False)
 
     def __setstate__(self, state: list[Any]) -> None:

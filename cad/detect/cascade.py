@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from cad.detect.propose import candidates, lesion_map
 from cad.detect.reduce import reduce_logits, with_reduce_score
 from cad.detect.triage import kept_planes, plane_scores, source_slices_kept
@@ -50,7 +48,7 @@ def run_cascade(
 ) -> Funnelled:
     """Run the three stages; suspects are those whose logit reaches `thresholds.reduce`, best first."""
     progress("triage")
-    scores = plane_scores(np.asarray(seen.image.voxels, dtype=np.float32), model.stage("triage"))
+    scores = plane_scores(seen, model.stage("triage"))
     kept = kept_planes(scores, thresholds.triage)
     progress("propose")
     heat = lesion_map(seen, kept, model.stage("propose"))

@@ -1,4 +1,7 @@
-"""Triage: a 2.5D network looks at every plane and discards the benign ones."""
+"""Triage: a 2.5D network looks at every plane and discards the benign ones.
+
+It maps where a lesion might be, since the average over a plane drowns a nodule of three pixels; the peak is the plane's score.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
+from scipy.special import expit
 
-from cad.inference import Float32Array, logits
+from cad.inference import MULTIPLE, Float32Array, logits
 from cad.prepare.inputs import NetworkInput
 from cad.volume import Volume
 
@@ -17,12 +21,18 @@ Kind = TypeVar("Kind", np.float16, np.float32)
 
 CONTEXT_PLANES = 2
 KEEP_AROUND = 3
+REGION_MARGIN = 2
 
 
-def plane_scores(image: Float32Array, network: torch.nn.Module) -> Float32Array:
-    """Probability that each plane (d, h, w) touches a lesion, before calibration."""
-    scores = logits(network, (plane_with_context(image, k) for k in range(image.shape[0])))
-    return np.asarray(1 / (1 + np.exp(-scores)), dtype=np.float32)
+def plane_scores(seen: NetworkInput, network: torch.nn.Module) -> Float32Array:
+    """How much each plane of the crop looks as if it touched a lesion: the peak of a 2.5D map within the organ, in [0, 1]."""
+    image = np.asarray(seen.image.voxels, dtype=np.float32)
+    organ = binary_dilation(np.asarray(seen.region.voxels) > 0, iterations=REGION_MARGIN)
+    pads = [(0, 0), *((0, -size % MULTIPLE) for size in image.shape[1:])]
+    planes = (np.pad(plane_with_context(image, k), pads) for k in range(image.shape[0]))
+    maps = logits(network, planes)[:, : image.shape[1], : image.shape[2]]
+    peaks = np.where(organ, maps, -np.inf).max(axis=(1, 2))
+    return np.asarray(expit(peaks), dtype=np.float32)
 
 
 def plane_with_context(image: NDArray[Kind], k: int) -> NDArray[Kind]:

@@ -25,6 +25,8 @@ CALCIFIED_FROM = 0.1
 HU = "[hnsf'U]"
 STATISTICS = ("mean_hu", "sd_hu", "median_hu", "p05_hu", "p95_hu")
 
+RATIO_METHOD = "mean inside over the median 2 to 6 voxels outside"
+
 
 def measure_density(image: Volume, mask: Volume) -> tuple[Measurement, ...]:
     """Mean, SD, median and 5th/95th percentile HU, solid and calcified share, inside `mask` on the same grid.
@@ -41,6 +43,17 @@ def measure_density(image: Volume, mask: Volume) -> tuple[Measurement, ...]:
     core = _core(inside)
     measured = _statistics(values[core], unit)
     return measured if unit != HU else (*measured, *_shares(values, inside, core))
+
+
+def contrast_ratio(image: Volume, mask: Volume) -> Measurement:
+    """Mean inside `mask` over the median of the tissue 2 to 6 voxels outside it, on one grid; for MR, whose unit is arbitrary."""
+    inside = np.asarray(mask.voxels) >= 0.5
+    near, far = (binary_dilation(inside, iterations=n) for n in (2, 6))
+    around = np.asarray(image.voxels)[far & ~near]
+    if not inside.any() or not around.size or float(np.median(around)) <= 0:
+        return Measurement("contrast_ratio", None, "1", RATIO_METHOD, outcome="empty_mask")
+    value = float(np.asarray(image.voxels)[inside].mean() / np.median(around))
+    return Measurement("contrast_ratio", value, "1", RATIO_METHOD)
 
 
 def nodule_texture(density: Sequence[Measurement]) -> Measurement:

@@ -26,5 +26,5 @@ RECIPE = Recipe(
     truth=aorta,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=12, low=-200, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={"segment": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64, 80))},
-    budget=Budget(train=40, calibration=30, test=30, steps={"segment": 450}),
+    budget=Budget(train=25, calibration=20, test=20, steps={"segment": 300}),
 )

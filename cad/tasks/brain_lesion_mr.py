@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cad.explain.statement import lesion_statement
 from cad.finding import Measurement
+from cad.measure.density import contrast_ratio
 from cad.measure.descriptors import brain_location
 from cad.tasks.cascade_task import CascadeTask
 from cad.tasks.choosing import head_mr
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from cad.train.recipe import Recipe
 
 
-def describe(_close_up: Volume, outline: Volume, brain: Volume, _density: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Hemisphere."""
-    return (brain_location(outline, brain),)
+def describe(close_up: Volume, outline: Volume, brain: Volume, _density: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Hemisphere, and signal against the tissue around."""
+    return brain_location(outline, brain), contrast_ratio(close_up, outline)
 
 
 def recipe() -> Recipe:

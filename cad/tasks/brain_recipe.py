@@ -38,15 +38,15 @@ RECIPE = Recipe(
     truth=lesions,
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
-        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),
+        "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
         "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
         "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
         "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
     },
     budget=Budget(
-        train=50,
-        calibration=40,
-        test=40,
-        steps={"triage": 600, "propose": 400, "propose_hard": 200, "reduce": 400, "reduce_hard": 200, "segment": 300},
+        train=40,
+        calibration=30,
+        test=30,
+        steps={"triage": 250, "propose": 300, "propose_hard": 100, "reduce": 300, "reduce_hard": 100, "segment": 200},
     ),
 )

@@ -13,7 +13,7 @@ from cad.detect.cascade import Funnelled, Suspect, Thresholds, run_cascade
 from cad.errors import ModelError, Refusal
 from cad.explain.confidence import Calibration
 from cad.explain.faithfulness import assess
-from cad.explain.heatmap import gradcam_3d
+from cad.explain.heatmap import hirescam_3d
 from cad.explain.novelty import NoveltyReference, volume_features
 from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.measure.density import measure_density
@@ -156,7 +156,7 @@ class CascadeTask:
         measurements = self._measure(suspect.close_up, soft, scene.seen.region)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("reduce") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
-        heat = suspect.patch.like(gradcam_3d(reducer, pixels), unit="1")
+        heat = suspect.patch.like(hirescam_3d(reducer, pixels), unit="1")
         faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels))
         finding = Finding(
             rank=rank,

@@ -51,7 +51,7 @@ def score_cases(
 
 
 def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
-    planes = plane_scores(np.asarray(case.seen.image.voxels, dtype=np.float32), model.stage("triage"))
+    planes = plane_scores(case.seen, model.stage("triage"))
     heat = lesion_map(case.seen, np.ones(len(planes), dtype=bool), model.stage("propose"))
     suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, rule, model)
     return CaseScores(

@@ -45,7 +45,7 @@ RECIPE = Recipe(
     truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={
-        "triage": NetworkSpec("resnet", 2, 3, 1, (16, 24, 32, 48)),
+        "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
         "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
         "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
         "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
@@ -53,7 +53,7 @@ RECIPE = Recipe(
     budget=Budget(
         train=120,
         calibration=50,
-        test=50,
-        steps={"triage": 1000, "propose": 800, "propose_hard": 300, "reduce": 600, "reduce_hard": 300, "segment": 400},
+        test=40,
+        steps={"triage": 400, "propose": 600, "propose_hard": 200, "reduce": 500, "reduce_hard": 200, "segment": 300},
     ),
 )

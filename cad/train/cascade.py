@@ -43,7 +43,7 @@ def train_cascade(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str
     crops = _crops(paths)
     losses: dict[str, tuple[float, ...]] = {}
     networks = {stage: new_network(spec, recipe.seed) for stage, spec in recipe.networks.items()}
-    triaged = fit(networks["triage"], Planes(crops), rare_class(), Schedule(steps["triage"], recipe.seed), _named(progress, "triage"))
+    triaged = fit(networks["triage"], Planes(crops), rare_voxels(), Schedule(steps["triage"], recipe.seed), _named(progress, "triage"))
     proposer = fit(networks["propose"], Patches(crops), rare_voxels(), Schedule(steps["propose"], recipe.seed), _named(progress, "propose"))
     mined = mine_crops(crops, paths, proposer.network, progress)
     second = Schedule(steps["propose_hard"], recipe.seed + 1, HARD_RATE)

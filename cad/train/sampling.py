@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad.detect.triage import plane_with_context
+from cad.inference import MULTIPLE
 from cad.train.loop import Batch
 
 Float32Array = NDArray[np.float32]
@@ -37,20 +38,23 @@ class Planes:
     batch: int = 16
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """(batch, 3, h, w) planes in [0, 1] and (batch, 1) targets."""
-        wanted = [n % 2 == 0 for n in range(self.batch)]
-        picked = [self._plane(rng, positive) for positive in wanted]
-        height, width = (max(plane.shape[axis] for plane in picked) for axis in (1, 2))
-        planes = np.stack([_augment(_padded(plane, height, width), rng, axes=(2,)) for plane in picked])
-        return planes, np.asarray(wanted, dtype=np.float32)[:, None]
+        """(batch, 3, h, w) planes in [0, 1] and (batch, 1, h, w) lesion masks; h and w are multiples of 16."""
+        picked = [self._plane(rng, n % 2 == 0) for n in range(self.batch)]
+        height, width = (_up(max(plane.shape[axis] for plane, _ in picked)) for axis in (1, 2))
+        flips = [(2,) if rng.random() < 0.5 else () for _ in picked]
+        planes = [np.flip(_padded(plane, height, width), axes) for (plane, _), axes in zip(picked, flips, strict=True)]
+        masks = [np.flip(_padded(mask, height, width), axes) for (_, mask), axes in zip(picked, flips, strict=True)]
+        return np.stack([_intensity(plane, rng) for plane in planes]), np.stack(masks).astype(np.float32)
 
-    def _plane(self, rng: np.random.Generator, positive: bool) -> Float32Array:
+    def _plane(self, rng: np.random.Generator, positive: bool) -> tuple[Float32Array, Float32Array]:
         while True:
             case = int(rng.integers(len(self.crops.images)))
             touched = self.crops.labels[case].any(axis=(1, 2))
             choices = np.flatnonzero(touched if positive else ~touched)
             if choices.size:
-                return plane_with_context(self.crops.images[case], int(rng.choice(choices))).astype(np.float32)
+                k = int(rng.choice(choices))
+                plane = plane_with_context(self.crops.images[case], k).astype(np.float32)
+                return plane, (self.crops.labels[case][k : k + 1] > 0).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,9 +150,8 @@ def _padded(plane: Float32Array, height: int, width: int) -> Float32Array:
     return np.pad(plane, ((0, 0), (down // 2, down - down // 2), (across // 2, across - across // 2)))
 
 
-def _augment(image: Float32Array, rng: np.random.Generator, axes: tuple[int, ...]) -> Float32Array:
-    flips = [axis for axis in axes if rng.random() < 0.5]
-    return _intensity(np.flip(image, tuple(flips)), rng)
+def _up(size: int) -> int:
+    return size + -size % MULTIPLE
 
 
 def _intensity(image: Float32Array, rng: np.random.Generator) -> Float32Array:

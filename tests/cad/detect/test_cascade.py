@@ -25,6 +25,13 @@ class Brightest(torch.nn.Module):
         return 20 * (batch.flatten(2).amax(2).amax(1, keepdim=True) - 0.5)
 
 
+class BrightestOfThree(torch.nn.Module):
+    """A map of one plane from three: how far the brightest of them lies above one half."""
+
+    def forward(self, batch):
+        return 20 * (batch.amax(1, keepdim=True) - 0.5)
+
+
 class BrightPart(torch.nn.Module):
     """A dense map: how far each voxel lies above one half."""
 
@@ -35,7 +42,7 @@ class BrightPart(torch.nn.Module):
 @pytest.fixture
 def model():
     header = ModelHeader("bright", "1", "", "", {}, {})
-    networks = {"triage": Brightest(), "propose": BrightPart(), "reduce": Brightest()}
+    networks = {"triage": BrightestOfThree(), "propose": BrightPart(), "reduce": Brightest()}
     return LoadedModel(header, ModelVersion("bright", "1", "0" * 64, "", ""), networks)
 
 
@@ -58,7 +65,7 @@ def test_the_funnel_keeps_the_lesion_and_counts_what_it_discards(scene, model):
     assert len(found.suspects) == found.candidates == 1
     np.testing.assert_allclose(found.suspects[0].candidate.centre_mm, volume.grid.to_mm((9.5, 19.5, 29.5)), atol=0.01)
     assert found.slices_in == 40
-    assert found.slices_kept == (4 + 3) + 4 * (CONTEXT_PLANES + KEEP_AROUND)
+    assert found.slices_kept == 4 + 2 * (CONTEXT_PLANES + KEEP_AROUND)  # the ball outside the organ keeps none
     assert [stage for stage, _ in found.suspects[0].candidate.scores] == ["propose", "reduce"]
 
 
@@ -101,7 +108,9 @@ def test_planes_at_the_ends_repeat_and_neighbours_are_kept():
 
 
 def test_every_plane_gets_a_score(model):
-    assert plane_scores(np.zeros((5, 8, 9), dtype=np.float32), model.stage("triage")).shape == (5,)
+    image = Volume(np.zeros((5, 8, 9), dtype=np.float32), Grid.axial((5, 8, 9), (2, 2, 2)), "1")
+    seen = NetworkInput(image, image.like(np.ones((5, 8, 9), dtype=np.uint8)), -1000, 400)
+    np.testing.assert_allclose(plane_scores(seen, model.stage("triage")), np.full(5, 1 / (1 + np.exp(10))), rtol=1e-4)
 
 
 def test_thick_source_slices_are_kept_once(scene):

@@ -54,9 +54,10 @@ def test_easy_negatives_hardly_count():
 
 
 def test_planes_are_half_lesions(crops):
-    planes, targets = Planes(crops, batch=8)(np.random.default_rng(1))
-    assert planes.shape == (8, 3, 40, 40)
-    assert targets.sum() == 4
+    planes, masks = Planes(crops, batch=8)(np.random.default_rng(1))
+    assert planes.shape == (8, 3, 48, 48)
+    assert masks.shape == (8, 1, 48, 48)
+    assert [mask.sum() for mask in masks] == [16, 0] * 4
 
 
 def test_patches_hold_the_lesion_where_they_should(crops):
