@@ -48,7 +48,7 @@ def measure_density(image: Volume, mask: Volume) -> tuple[Measurement, ...]:
 def contrast_ratio(image: Volume, mask: Volume) -> Measurement:
     """Mean inside `mask` over the median of the tissue 2 to 6 voxels outside it, on one grid; for MR, whose unit is arbitrary."""
     inside = np.asarray(mask.voxels) >= 0.5
-    near, far = (binary_dilation(inside, iterations=n) for n in (2, 6))
+    near, far = (ndimage.binary_dilation(inside, iterations=n) for n in (2, 6))
     around = np.asarray(image.voxels)[far & ~near]
     if not inside.any() or not around.size or float(np.median(around)) <= 0:
         return Measurement("contrast_ratio", None, "1", RATIO_METHOD, outcome="empty_mask")
