@@ -24,7 +24,7 @@ from pipelines.registry.shipped import SHIPPED
 
 def run(shoken, installed, *arguments, **environment):
     command = [*shoken, *map(str, arguments)]
-    return subprocess.run(command, env={**installed, **environment}, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env={**installed, **environment}, capture_output=True, text=True, timeout=500, check=False)
 
 
 def test_screen_in_another_process_killed_midway_and_resumed(shoken, installed, export, tmp_path):
