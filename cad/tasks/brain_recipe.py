@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.head import HeadPlan, simulate_head
 from cad.simulate.phantom import Phantom
-from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe, lesions
+from cad.train.recipe import CALIBRATION_SEEDS, CASCADE_NETWORKS, Budget, Recipe, lesions
 
 HEIGHT_MM, DEPTH_MM, WIDTH_MM = 180.0, 240.0, 200.0
 SLICE_SPACINGS_MM = (1.0, 1.5, 3.0, 5.0)
@@ -37,12 +36,7 @@ RECIPE = Recipe(
     phantom=head_phantom,
     truth=lesions,
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
-    networks={
-        "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
-        "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
-        "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
-        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
-    },
+    networks=CASCADE_NETWORKS,
     budget=Budget(
         train=40,
         calibration=30,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.phantom import Phantom
 from cad.simulate.thorax import ThoraxPlan, simulate_thorax
-from cad.train.recipe import CALIBRATION_SEEDS, Budget, Recipe, lesions
+from cad.train.recipe import CALIBRATION_SEEDS, CASCADE_NETWORKS, Budget, Recipe, lesions
 
 WIDTH_MM, DEPTH_MM, HEIGHT_MM = 350.0, 300.0, 280.0
 SLICE_SPACINGS_MM = (1.25, 2.0, 2.5, 3.0, 5.0)
@@ -44,12 +43,7 @@ RECIPE = Recipe(
     phantom=chest_phantom,
     truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
-    networks={
-        "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
-        "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
-        "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
-        "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
-    },
+    networks=CASCADE_NETWORKS,
     budget=Budget(
         train=120,
         calibration=50,

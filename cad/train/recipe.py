@@ -13,6 +13,14 @@ from cad.volume import Volume
 
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
 
+# Four networks in one file of at most 5 MB: the proposal gets half, since it alone looks everywhere in three dimensions.
+CASCADE_NETWORKS = {
+    "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
+    "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
+    "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
+    "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
