@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, center_of_mass, find_objects, label
+from scipy.ndimage import binary_dilation, center_of_mass, find_objects, label, maximum_filter
 
 from cad.finding import Candidate
 from cad.inference import Float32Array, dense_map
 from cad.prepare.inputs import NetworkInput
-from cad.space import Box, Grid
+from cad.space import Grid
 
 SLAB_MARGIN = 8
 REGION_MARGIN = 2
-MAX_CANDIDATES = 100
+MAX_CANDIDATES = 60
+MAX_PEAKS = 1000
+PEAK_VOXELS = 5
+APART_MM = 6.0
+REACH = 14
 
 
 def lesion_map(seen: NetworkInput, kept: NDArray[np.bool_], network: torch.nn.Module) -> Float32Array:
@@ -29,22 +33,41 @@ def lesion_map(seen: NetworkInput, kept: NDArray[np.bool_], network: torch.nn.Mo
 
 
 def candidates(heat: Float32Array, grid: Grid, threshold: float) -> tuple[Candidate, ...]:
-    """Connected places at or above the threshold, best peak first, at most MAX_CANDIDATES."""
-    labels, _ = label(heat >= threshold)
-    places = [(float(heat[box][labels[box] == n].max()), n, box) for n, box in enumerate(find_objects(labels), start=1)]
-    best = sorted(places, key=lambda place: (-place[0], place[1]))[:MAX_CANDIDATES]
-    return tuple(_candidate(np.where(labels[box] == n, heat[box], 0), box, grid) for _, n, box in best)
+    """Peaks at or above the threshold, best first, at least APART_MM from any better one, at most MAX_CANDIDATES.
+
+    Peaks rather than connected blobs: at a low threshold a nodule and the vessels beside it are one blob, whose middle
+    is neither.
+    """
+    found: list[Candidate] = []
+    for peak in _peaks(heat, threshold):
+        here = grid.to_mm(peak)
+        if all(np.linalg.norm(here - other.centre_mm) >= APART_MM and not other.box_mm.contains(tuple(here)) for other in found):
+            found.append(_candidate(heat, peak, grid))
+        if len(found) == MAX_CANDIDATES:
+            break
+    return tuple(found)
 
 
-def _candidate(local: Float32Array, box: tuple[slice, ...], grid: Grid) -> Candidate:
-    start = [s.start for s in box]
-    centre = grid.to_mm(np.add(center_of_mass(local), start))
-    bounds = grid.crop(start, local.shape).box()
-    return Candidate(
-        centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
-        box_mm=Box(bounds.low_mm, bounds.high_mm),
-        scores=(("propose", float(local.max())),),
-    )
+def _peaks(heat: Float32Array, threshold: float) -> NDArray[np.int_]:
+    """Indices (n, 3) of local maxima, highest first; equal ones in index order."""
+    index = np.argwhere((heat >= threshold) & (maximum_filter(heat, size=PEAK_VOXELS) == heat))
+    order = np.argsort(-heat[tuple(index.T)], kind="stable")
+    return index[order[:MAX_PEAKS]]
+
+
+def _candidate(heat: Float32Array, peak: NDArray[np.int_], grid: Grid) -> Candidate:
+    """Centre and box of what is connected to the peak at half its height, within REACH voxels."""
+    start = np.maximum(peak - REACH, 0)
+    near = heat[tuple(slice(a, b) for a, b in zip(start, peak + REACH + 1, strict=True))]
+    score = float(heat[tuple(peak)])
+    labels, _ = label(near >= score / 2)
+    number = int(labels[tuple(peak - start)])
+    (part,) = find_objects(labels == number)
+    corner = start + [s.start for s in part]
+    local = np.where(labels[part] == number, near[part], 0)
+    x, y, z = (float(v) for v in grid.to_mm(np.add(center_of_mass(local), corner)))
+    bounds = grid.crop([int(c) for c in corner], local.shape).box()
+    return Candidate(centre_mm=(x, y, z), box_mm=bounds, scores=(("propose", score),))
 
 
 def _slabs(kept: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -27,6 +27,7 @@ from cad.tasks.figures import Figure
 from cad.tasks.looking import score_cases
 from cad.tasks.task import Task
 from cad.train.cascade import MINING_THRESHOLD, Trained, train_cascade
+from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import TrainingCase, fingerprint, load_cases, make_cases
 from cad.train.recipe import Recipe
 from cad.train.structure import train_structure
@@ -56,7 +57,8 @@ class _Parts:
 def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say) -> TrainedModel:
     """Train, calibrate and measure a cascade; writes `<task>-<version>.safetensors` and `.card.md` into `folder`."""
     parts = _parts(recipe, folder, say)
-    trained = train_cascade(recipe, parts.train, say)
+    stages = Checkpoints(folder / "stages", f"{recipe.identity()} {fingerprint(parts.train)}")
+    trained = train_cascade(recipe, parts.train, stages, say)
     novelty = _novelty(parts.train)
     raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)

@@ -9,20 +9,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import center_of_mass, find_objects, label
 
 from cad.detect.propose import candidates, lesion_map
 from cad.finding import Candidate
 from cad.inference import logits
 from cad.prepare.inputs import close_up, label_patch, scaled
 from cad.space import Point
+from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import TrainingCase, load_cases
-from cad.train.loop import Fitted, Schedule, fit, new_network
+from cad.train.loop import Fitted, Sampler, Schedule, fit, new_network
 from cad.train.losses import rare_class, rare_voxels
 from cad.train.recipe import Recipe
 from cad.train.sampling import Crops, Cubes, Patches, Planes
 
 MINING_THRESHOLD = 0.1
 MINED_PER_CASE = 20
+MOST_BLOBS = 100
+CUBES_PER_CASE = 25
 CUBE_SLACK = 16
 LEAST_HIT_MM = 4.0
 HARD_RATE = 2e-3
@@ -37,23 +41,36 @@ class Trained:
     mined: dict[str, int]
 
 
-def train_cascade(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str], None]) -> Trained:
-    """Triage, then propose in two rounds, then reduce in two rounds, then segment; see Recipe.budget.steps."""
-    steps = recipe.budget.steps
+def train_cascade(recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, progress: Callable[[str], None]) -> Trained:
+    """Triage, then propose in two rounds, then reduce in two rounds, then segment; see Recipe.budget.steps.
+
+    A stage that `stages` holds is not trained again.
+    """
+    steps, specs = recipe.budget.steps, recipe.networks
     crops = _crops(paths)
-    losses: dict[str, tuple[float, ...]] = {}
-    networks = {stage: new_network(spec, recipe.seed) for stage, spec in recipe.networks.items()}
-    triaged = fit(networks["triage"], Planes(crops), rare_voxels(), Schedule(steps["triage"], recipe.seed), _named(progress, "triage"))
-    proposer = fit(networks["propose"], Patches(crops), rare_voxels(), Schedule(steps["propose"], recipe.seed), _named(progress, "propose"))
-    mined = mine_crops(crops, paths, proposer.network, progress)
-    second = Schedule(steps["propose_hard"], recipe.seed + 1, HARD_RATE)
-    again = fit(proposer.network, Patches(crops), rare_voxels(), second, _named(progress, "propose, hard"))
-    cubes = _cubes(recipe, paths, again.network, progress)
-    reducer = _reduce(recipe, networks["reduce"], cubes, progress)
-    segmenter = fit(networks["segment"], cubes.masks, rare_voxels(), Schedule(steps["segment"], recipe.seed), _named(progress, "segment"))
-    losses |= {"triage": triaged.losses, "propose": proposer.losses + again.losses, "reduce": reducer.losses, "segment": segmenter.losses}
-    final = {"triage": triaged.network, "propose": again.network, "reduce": reducer.network, "segment": segmenter.network}
-    return Trained(final, losses, {"propose": mined, "reduce": int((~cubes.positive).sum())})
+    fitted: dict[str, Fitted] = {}
+
+    def plain(stage: str, sample: Sampler) -> Fitted:
+        network = new_network(specs[stage], recipe.seed)
+        return fit(network, sample, rare_voxels(), Schedule(steps[stage], recipe.seed), _named(progress, stage))
+
+    def proposer() -> Fitted:
+        first = plain("propose", Patches(crops))
+        mine_crops(crops, paths, first.network, progress)
+        schedule = Schedule(steps["propose_hard"], recipe.seed + 1, HARD_RATE)
+        second = fit(first.network, Patches(crops), rare_voxels(), schedule, _named(progress, "propose, hard"))
+        return Fitted(second.network, first.losses + second.losses)
+
+    fitted["triage"] = stages.stage("triage", specs["triage"], lambda: plain("triage", Planes(crops)))
+    fitted["propose"] = stages.stage("propose", specs["propose"], proposer)
+    cubes = _cubes(recipe, paths, fitted["propose"].network, progress)
+    fitted["reduce"] = stages.stage("reduce", specs["reduce"], lambda: _reduce(recipe, cubes, progress))
+    fitted["segment"] = stages.stage("segment", specs["segment"], lambda: plain("segment", cubes.masks))
+    return Trained(
+        {stage: each.network for stage, each in fitted.items()},
+        {stage: each.losses for stage, each in fitted.items()},
+        {"reduce": int((~cubes.positive).sum())},
+    )
 
 
 def lesion_at(case: TrainingCase, point_mm: Point) -> int:
@@ -76,12 +93,22 @@ def propose_on(case: TrainingCase, network: torch.nn.Module, threshold: float) -
 def mine_crops(crops: Crops, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> int:
     """Note in `crops.hard` where the network sees lesions that are none; returns how many."""
     for number, case in enumerate(load_cases(paths)):
-        wrong = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD) if not lesion_at(case, c.centre_mm)]
+        heat = lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
+        middles = case.seen.image.grid.to_mm(np.reshape(_blobs(heat), (-1, 3)))
+        wrong = [point for point in middles if not lesion_at(case, (float(point[0]), float(point[1]), float(point[2])))]
         index = np.rint(case.seen.image.grid.to_index(np.reshape(wrong[:MINED_PER_CASE], (-1, 3)))).astype(int)
         crops.hard[number] = [(int(k), int(j), int(i)) for k, j, i in index]
     found = sum(len(points) for points in crops.hard)
     progress(f"mined {found} hard negatives for propose")
     return found
+
+
+def _blobs(heat: NDArray[np.float32]) -> list[tuple[float, ...]]:
+    """Middles of connected blobs by index, highest peak first: a proposal still raw marks whole vessels, not peaks."""
+    labels, _ = label(heat >= MINING_THRESHOLD)
+    places = [(float(heat[box][labels[box] == n].max()), n, box) for n, box in enumerate(find_objects(labels), start=1)]
+    best = sorted(places, key=lambda place: (-place[0], place[1]))[:MOST_BLOBS]
+    return [tuple(np.add(center_of_mass(np.where(labels[box] == n, heat[box], 0)), [side.start for side in box])) for _, n, box in best]
 
 
 def _crops(paths: Sequence[Path]) -> Crops:
@@ -103,7 +130,7 @@ def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, prog
     positive: list[bool] = []
     edge = recipe.rule.patch_voxels + CUBE_SLACK
     for case in load_cases(paths):
-        found = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD)][: 2 * MINED_PER_CASE]
+        found = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD)][:CUBES_PER_CASE]
         for centre in [*(lesion.centre_mm for lesion in case.lesions), *found]:
             label = lesion_at(case, centre)
             cut = scaled(close_up(case.source, centre, edge, recipe.rule), case.seen.low, case.seen.high)
@@ -115,9 +142,10 @@ def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, prog
     return Cubes(images, targets, np.asarray(positive), np.ones(len(images)), recipe.rule.patch_voxels)
 
 
-def _reduce(recipe: Recipe, network: torch.nn.Module, cubes: Cubes, progress: Callable[[str], None]) -> Fitted:
+def _reduce(recipe: Recipe, cubes: Cubes, progress: Callable[[str], None]) -> Fitted:
     """Two rounds; in the second, look-alikes that the first took for lesions are drawn more often."""
     steps = recipe.budget.steps
+    network = new_network(recipe.networks["reduce"], recipe.seed)
     first = fit(network, cubes.classes, rare_class(), Schedule(steps["reduce"], recipe.seed), _named(progress, "reduce"))
     middle = slice(CUBE_SLACK // 2, CUBE_SLACK // 2 + cubes.voxels)
     scores = logits(first.network, (image[middle, middle, middle].astype(np.float32)[None] for image in cubes.images))

@@ -57,6 +57,10 @@ class Recipe:
     budget: Budget
     seed: int = 7
 
+    def identity(self) -> str:
+        """Everything but the data that decides the trained weights, as text."""
+        return repr((self.task, self.version, self.rule, self.networks, self.budget.train, self.budget.steps, self.seed))
+
     def seeds(self, part: str) -> tuple[int, ...]:
         """The phantom seeds of "train", "calibration" or "test"."""
         base, count = {

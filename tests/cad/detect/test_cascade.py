@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cad.detect.cascade import Thresholds, run_cascade
-from cad.detect.propose import candidates, lesion_map
+from cad.detect.propose import MAX_CANDIDATES, candidates, lesion_map
 from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader
@@ -91,13 +91,22 @@ def test_nothing_is_proposed_on_discarded_planes(scene, model):
 
 def test_candidates_come_best_first_and_no_more_than_asked():
     rng = np.random.default_rng(5)
-    heat = np.zeros((30, 30, 30), dtype=np.float32)
-    heat[::3, ::3, ::3] = rng.uniform(0.2, 1, heat[::3, ::3, ::3].shape)
+    heat = np.zeros((60, 60, 60), dtype=np.float32)
+    heat[::8, ::8, ::8] = rng.uniform(0.2, 1, heat[::8, ::8, ::8].shape)
     found = candidates(heat, Grid.axial(heat.shape, (1, 1, 1)), 0.1)
     scores = [candidate.score("propose") for candidate in found]
-    assert len(found) == 100
+    assert len(found) == MAX_CANDIDATES
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == pytest.approx(heat.max())
+
+
+def test_a_nodule_touching_a_vessel_keeps_its_own_place():
+    heat = np.zeros((30, 40, 60), dtype=np.float32)
+    heat[13:18, 18:23, 8:13] = 0.9
+    heat[15, 20, 13:60] = 0.2
+    first = candidates(heat, Grid.axial(heat.shape, (1, 1, 1)), 0.1)[0]
+    np.testing.assert_allclose(first.centre_mm, (10, 20, 15), atol=0.1)
+    np.testing.assert_allclose(first.box_mm.size_mm, (5, 5, 5))
 
 
 def test_planes_at_the_ends_repeat_and_neighbours_are_kept():

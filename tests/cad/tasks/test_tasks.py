@@ -38,7 +38,7 @@ def test_three_tasks_are_installed_and_keep_the_contract():
     tasks = installed_tasks()
     assert {"aorta_ct", "brain_lesion_mr", "lung_nodule_ct"} <= set(tasks)
     assert all(isinstance(task, Task) for task in tasks.values())
-    with pytest.raises(ShokenError, match="accepted: .*lung_nodule_ct"):
+    with pytest.raises(ShokenError, match=r"accepted: .*lung_nodule_ct"):
         task_named("liver_ct")
 
 
