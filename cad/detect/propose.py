@@ -62,7 +62,7 @@ def _candidate(heat: Float32Array, peak: NDArray[np.int_], grid: Grid) -> Candid
     score = float(heat[tuple(peak)])
     labels, _ = label(near >= score / 2)
     number = int(labels[tuple(peak - start)])
-    (part,) = find_objects(labels == number)
+    (part,) = find_objects((labels == number).astype(np.int8))
     corner = start + [s.start for s in part]
     local = np.where(labels[part] == number, near[part], 0)
     x, y, z = (float(v) for v in grid.to_mm(np.add(center_of_mass(local), corner)))
