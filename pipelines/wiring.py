@@ -15,6 +15,7 @@ from pipelines.config import Settings, SettingsError, state_folder
 from pipelines.ports import ModelStore, Runner
 from pipelines.registry.ledger import ModelLedger
 from pipelines.registry.shipped import SHIPPED, FolderModels
+from pipelines.runners.on_ray import RayRunner
 from pipelines.runners.processes import ProcessRunner
 from pipelines.runners.serial import SerialRunner
 
@@ -100,8 +101,10 @@ def models(settings: Settings) -> FolderModels:
 def runner(settings: Settings) -> Runner:
     """The engine. Raises SettingsError naming the extra an engine needs."""
     if settings.engine == "ray":
-        problem = "is not installed; it comes with the extra `cluster`" if importlib.util.find_spec("ray") is None else "is not offered yet"
-        raise SettingsError(f"ray {problem}", subject="--engine ray", accepted="serial, processes")
+        if importlib.util.find_spec("ray") is None:
+            problem = "Ray is not installed; it comes with the extra `cluster`"
+            raise SettingsError(problem, subject="--engine ray", accepted='pip install "shoken[cluster]", or serial, processes')
+        return RayRunner(settings.workers)
     return ProcessRunner(settings.workers, settings.jobs_per_worker) if settings.engine == "processes" else SerialRunner()
 
 

@@ -66,7 +66,6 @@ def here(installed, monkeypatch):
         (("screen", "{tmp}/nowhere", "{tmp}/out"), "nowhere: there is no such folder or file"),
         (("screen", "{export}", "{export}/out"), "inside EXPORT"),
         (("screen", "{export}", "{tmp}/out", "--tasks", "liver"), "no task is called 'liver'"),
-        (("screen", "{export}", "{tmp}/out", "--engine", "ray"), "extra `cluster`"),
         (("screen", "{export}", "{tmp}/out", "--engine", "spark"), "accepted: serial, processes, ray"),
         (("screen", "{export}", "{tmp}/out", "--lang", "fr"), "accepted: en, ja"),
         (("screen", "{export}", "{tmp}/out", "--models", "{tmp}/none"), "accepted: a folder with index.json"),
