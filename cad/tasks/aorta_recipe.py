@@ -24,7 +24,7 @@ RECIPE = Recipe(
     version="1",
     phantom=aorta_phantom,
     truth=aorta,
-    rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=12, low=-200, high=400, patch_voxels=48, patch_spacing_mm=1.0),
+    rule=InputRule(region="lungs", spacing_mm=2.5, margin_mm=12, low=-200, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks={"segment": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64, 80))},
-    budget=Budget(train=25, calibration=20, test=20, steps={"segment": 300}),
+    budget=Budget(train=25, calibration=20, test=20, steps={"segment": 700}),
 )

@@ -59,11 +59,15 @@ class Planes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patches:
-    """Batches of 3D patches: half around a lesion, the rest around hard negatives or anywhere in the organ."""
+    """Batches of 3D patches: half around a lesion, the rest around hard negatives or anywhere in the organ.
+
+    `mirrored` is how often each axis is flipped: a lesion has no side, an aorta has.
+    """
 
     crops: Crops
     voxels: int = 64
     batch: int = 4
+    mirrored: tuple[float, float, float] = (0.15, 0.15, 0.5)
 
     def __call__(self, rng: np.random.Generator) -> Batch:
         """(batch, 1, d, h, w) patches in [0, 1] and 0/1 targets of the same shape."""
@@ -75,7 +79,7 @@ class Patches:
         centre = self._centre(case, rng, positive) + rng.integers(-self.voxels // 4, self.voxels // 4 + 1, size=3)
         image = _cut(self.crops.images[case], centre, self.voxels)
         labels = _cut(self.crops.labels[case], centre, self.voxels) > 0
-        flips = [axis for axis in range(3) if rng.random() < (0.5 if axis == 2 else 0.15)]
+        flips = [axis for axis in range(3) if rng.random() < self.mirrored[axis]]
         image, target = np.flip(image, tuple(flips)), np.flip(labels, tuple(flips))
         return _intensity(image[None], rng), np.ascontiguousarray(target[None], dtype=np.float32)
 

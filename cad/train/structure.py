@@ -15,13 +15,14 @@ from cad.train.recipe import Recipe
 from cad.train.sampling import Crops, Patches
 
 ANCHORS = 200
-PATCH_VOXELS = 96
+PATCH_VOXELS = 80
+NEVER = (0.0, 0.0, 0.0)
 
 
 def train_structure(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str], None]) -> Trained:
     """One stage, "segment", on patches half of which lie on the structure."""
     network = new_network(recipe.networks["segment"], recipe.seed)
-    sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2)
+    sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2, mirrored=NEVER)
     schedule = Schedule(recipe.budget.steps["segment"], recipe.seed)
     fitted = fit(network, sampler, rare_voxels(), schedule, lambda text: progress(f"segment: {text}"))
     return Trained({"segment": fitted.network}, {"segment": fitted.losses}, {})
