@@ -10,6 +10,11 @@ from cad.networks import ModelHeader
 from cad.tasks.figures import Figure
 from cad.train.recipe import Recipe
 
+SIMULATOR = (
+    "- The chest simulator's lung density and vessel counts were set with an eye on one public scan, LIDC-IDRI-0001 "
+    "(LIDC-IDRI, CC BY 3.0); no voxel was used, but that scan is no independent test."
+)
+
 
 def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure], notes: Sequence[str]) -> str:
     """Markdown, the same input gives the same bytes."""
@@ -28,6 +33,7 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             f"- Calibration: {recipe.budget.calibration} further simulated scans; held out: {recipe.budget.test} more. No seed is shared.",
             f"- Made by: `shoken train {header.task}` (seed {recipe.seed})",
             f"- Inputs: {rule}",
+            SIMULATOR,
             *(f"- {note}" for note in notes),
             "",
             "## Networks",
