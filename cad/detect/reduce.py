@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from cad.finding import Candidate
 from cad.inference import Float32Array, logits
@@ -18,6 +19,6 @@ def reduce_logits(patches: Sequence[Volume], network: torch.nn.Module) -> Float3
     return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
 
 
-def with_reduce_score(candidate: Candidate, logit: float) -> Candidate:
-    """The candidate with its raw reduction score appended."""
-    return replace(candidate, scores=(*candidate.scores, ("reduce", float(1 / (1 + np.exp(-logit))))))
+def with_scores(candidate: Candidate, logit: float, fused: float) -> Candidate:
+    """The candidate with its raw reduction score and its fused score appended, both in [0, 1]."""
+    return replace(candidate, scores=(*candidate.scores, ("reduce", float(expit(logit))), ("fused", float(expit(fused)))))

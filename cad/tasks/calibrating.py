@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
-from cad.detect.cascade import Thresholds
+from cad.detect.cascade import LEAST_SCORE, Fusion, Thresholds
 from cad.explain.confidence import Calibration
 from cad.model import OperatingPoint
 from cad.score.proportion import clopper_pearson
@@ -17,13 +19,24 @@ MISSED_BY = {"triage": 0.01, "propose": 0.02, "reduce": 0.04}  # the share of le
 LOWEST_PROPOSAL = 0.1
 
 
-def choose_thresholds(scores: Sequence[CaseScores]) -> tuple[Thresholds, tuple[OperatingPoint, ...]]:
+def fit_fusion(scores: Sequence[CaseScores]) -> Fusion:
+    """Logistic regression of "lies on a lesion" on both stages' logits; a stage is never counted against a lesion."""
+    propose = [logit(np.clip(case.proposed, LEAST_SCORE, 1 - LEAST_SCORE)) for case in scores]
+    evidence = np.column_stack([np.concatenate(propose), np.concatenate([case.reduced for case in scores])])
+    truth = np.array([hit > 0 for case in scores for hit in case.hits])
+    if truth.all() or not truth.any():
+        return Fusion()
+    weights = LogisticRegression(class_weight="balanced").fit(evidence, truth).coef_[0]
+    return Fusion(propose=max(0.0, float(weights[0])), reduce=max(0.01, float(weights[1])))
+
+
+def choose_thresholds(scores: Sequence[CaseScores], fusion: Fusion) -> tuple[Thresholds, tuple[OperatingPoint, ...]]:
     """The highest threshold of each stage that loses no more lesions than its share, and what it achieved there."""
     lesions = [lesion for case in scores for lesion in case.lesions]
     reached = {
         "triage": np.array([lesion.best_plane for lesion in lesions]),
         "propose": np.array([lesion.propose_peak for lesion in lesions]),
-        "reduce": _best_logits(scores),
+        "reduce": _best_logits(scores, fusion),
     }
     cut = {stage: _cut(values, MISSED_BY[stage]) for stage, values in reached.items()}
     cut["propose"] = max(cut["propose"], LOWEST_PROPOSAL)
@@ -31,18 +44,23 @@ def choose_thresholds(scores: Sequence[CaseScores]) -> tuple[Thresholds, tuple[O
     return Thresholds(**cut), points
 
 
-def fit_calibration(scores: Sequence[CaseScores]) -> Calibration:
-    """Platt scaling of the reduction score over every candidate of the calibration set."""
-    raw = 1 / (1 + np.exp(-np.concatenate([case.logits for case in scores])))
+def fit_calibration(scores: Sequence[CaseScores], fusion: Fusion) -> Calibration:
+    """Platt scaling of the fused score over every candidate of the calibration set."""
+    raw = expit(np.concatenate([fused_logits(case, fusion) for case in scores]))
     return Calibration.fit(raw, [hit > 0 for case in scores for hit in case.hits])
 
 
-def _best_logits(scores: Sequence[CaseScores]) -> FloatArray:
+def fused_logits(case: CaseScores, fusion: Fusion) -> FloatArray:
+    """The fused logit of every candidate of a case."""
+    return np.array([fusion.logit(p, r) for p, r in zip(case.proposed, case.reduced, strict=True)])
+
+
+def _best_logits(scores: Sequence[CaseScores], fusion: Fusion) -> FloatArray:
     """The best logit of each lesion that was proposed at all."""
     best = []
     for case in scores:
         for label in sorted({hit for hit in case.hits if hit}):
-            best.append(max(logit for logit, hit in zip(case.logits, case.hits, strict=True) if hit == label))
+            best.append(max(fused for fused, hit in zip(fused_logits(case, fusion), case.hits, strict=True) if hit == label))
     return np.array(best)
 
 

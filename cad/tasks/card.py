@@ -16,7 +16,7 @@ SIMULATOR = (
 )
 
 
-def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure], notes: Sequence[str]) -> str:
+def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure]) -> str:
     """Markdown, the same input gives the same bytes."""
     stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
     points = [_point(point) for point in header.operating_points]
@@ -34,7 +34,6 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             f"- Made by: `shoken train {header.task}` (seed {recipe.seed})",
             f"- Inputs: {rule}",
             SIMULATOR,
-            *(f"- {note}" for note in notes),
             "",
             "## Networks",
             "",

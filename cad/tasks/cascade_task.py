@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cad.detect.cascade import Funnelled, Suspect, Thresholds, run_cascade
+from cad.detect.cascade import Funnelled, Fusion, Sight, Suspect, Thresholds, run_cascade
 from cad.errors import ModelError, Refusal
 from cad.explain.confidence import Calibration
 from cad.explain.faithfulness import assess
@@ -51,6 +51,7 @@ class CascadeSettings:
 
     rule: InputRule
     thresholds: Thresholds
+    fusion: Fusion
     calibration: Calibration
     novelty: NoveltyReference
     max_shown: int = 10
@@ -60,10 +61,16 @@ class CascadeSettings:
         return {
             "rule": asdict(self.rule),
             "thresholds": asdict(self.thresholds),
+            "fusion": asdict(self.fusion),
             "calibration": self.calibration.to_dict(),
             "novelty": self.novelty.to_dict(),
             "max_shown": self.max_shown,
         }
+
+    @property
+    def sight(self) -> Sight:
+        """What the cascade needs of them."""
+        return Sight(self.rule, self.thresholds, self.fusion)
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> CascadeSettings:
@@ -71,6 +78,7 @@ class CascadeSettings:
         return cls(
             rule=InputRule(**stored["rule"]),
             thresholds=Thresholds(**stored["thresholds"]),
+            fusion=Fusion(**stored["fusion"]),
             calibration=Calibration.from_dict(stored["calibration"]),
             novelty=NoveltyReference.from_dict(stored["novelty"]),
             max_shown=int(stored["max_shown"]),
@@ -123,7 +131,7 @@ class CascadeTask:
         if isinstance(seen, Refusal):
             return seen
         novelty = settings.novelty.judge(volume_features(volume), self.name)
-        found = run_cascade(volume, seen, settings.rule, settings.thresholds, model, progress)
+        found = run_cascade(volume, seen, settings.sight, model, progress)
         shown = found.suspects[: settings.max_shown]
         progress("segment, measure, explain")
         scene = _Scene(volume, seen, model, settings, novelty, lang)
@@ -154,7 +162,7 @@ class CascadeTask:
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
         soft = component_at(probability(suspect.patch, scene.model.stage("segment")), suspect.candidate.centre_mm)
         measurements = self._measure(suspect.close_up, soft, scene.seen.region)
-        confidence = scene.settings.calibration.apply(suspect.candidate.score("reduce") or 0.0)
+        confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
         heat = suspect.patch.like(hirescam_3d(reducer, pixels), unit="1")
         faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.detect.cascade import Suspect, suspects_from
+from cad.detect.cascade import Sight, Suspect, Thresholds, suspects_from
 from cad.detect.propose import candidates, lesion_map
 from cad.detect.triage import plane_scores
 from cad.networks import LoadedModel
@@ -31,11 +31,15 @@ class LesionScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CaseScores:
-    """Every stage's scores on one case, nothing discarded. `hits[n]` is the lesion label suspect n lies on, or 0."""
+    """Every stage's scores on one case, nothing discarded, one place in each array a candidate.
+
+    `proposed` are proposal scores in [0, 1], `reduced` reduction logits; `hits[n]` is the lesion label it lies on, or 0.
+    """
 
     planes: NDArray[np.float32]
     lesions: tuple[LesionScores, ...]
-    logits: FloatArray
+    proposed: FloatArray
+    reduced: FloatArray
     hits: tuple[int, ...]
 
 
@@ -53,11 +57,13 @@ def score_cases(
 def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
     planes = plane_scores(case.seen, model.stage("triage"))
     heat = lesion_map(case.seen, np.ones(len(planes), dtype=bool), model.stage("propose"))
-    suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, rule, model)
+    sight = Sight(rule, Thresholds(0.0, threshold, 0.0))
+    suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, sight, model)
     return CaseScores(
         planes=planes,
         lesions=tuple(_lesion(case, label.label, planes, heat) for label in case.lesions),
-        logits=np.array([s.logit for s in suspects]),
+        proposed=np.array([s.candidate.score("propose") for s in suspects], dtype=np.float64),
+        reduced=np.array([s.logit for s in suspects]),
         hits=tuple(_hit(case, s) for s in suspects),
     )
 

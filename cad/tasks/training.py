@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cad.detect.cascade import Thresholds
+from cad.detect.cascade import Fusion, Thresholds
 from cad.explain.confidence import Calibration
 from cad.explain.novelty import NoveltyReference, volume_features
 from cad.finding import Measurement
@@ -19,7 +19,7 @@ from cad.model import OperatingPoint
 from cad.networks import LoadedModel, ModelHeader, load, save
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings, lowest_lung_mm, outline_aorta
-from cad.tasks.calibrating import choose_thresholds, fit_calibration
+from cad.tasks.calibrating import choose_thresholds, fit_calibration, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.evaluating import detection_figures, dice, structure_figures
@@ -60,11 +60,12 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say) -> Train
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {fingerprint(parts.train)}")
     trained = train_cascade(recipe, parts.train, stages, say)
     novelty = _novelty(parts.train)
-    raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Calibration(), novelty)
+    raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
     scores = score_cases(parts.calibration, recipe.rule, draft, MINING_THRESHOLD, say)
-    thresholds, points = choose_thresholds(scores)
-    settings = replace(raw, thresholds=thresholds, calibration=fit_calibration(scores))
+    fusion = fit_fusion(scores)
+    thresholds, points = choose_thresholds(scores, fusion)
+    settings = replace(raw, thresholds=thresholds, fusion=fusion, calibration=fit_calibration(scores, fusion))
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder, points)
     figures = detection_figures(task, model, parts.test, say)
     return _finished(recipe, model, folder, figures, trained)
@@ -125,8 +126,7 @@ def code_version() -> str:
 
 def _finished(recipe: Recipe, model: LoadedModel, folder: Path, figures: Sequence[Figure], trained: Trained) -> TrainedModel:
     path = _file(recipe, folder)
-    notes = [f"Hard negatives mined for {stage}: {count}" for stage, count in sorted(trained.mined.items())]
-    path.with_suffix(".card.md").write_text(model_card(model.header, model.version.sha256, recipe, figures, notes), encoding="utf-8")
+    path.with_suffix(".card.md").write_text(model_card(model.header, model.version.sha256, recipe, figures), encoding="utf-8")
     params = {"seed": str(recipe.seed), "budget": str(asdict(recipe.budget)), "rule": str(asdict(recipe.rule))}
     losses = {f"final_loss.{stage}": float(np.mean(curve[-25:])) for stage, curve in trained.losses.items()}
     return TrainedModel(path, params, losses | {_metric(f.name): f.value for f in figures if f.value is not None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,10 @@ HARD_RATE = 2e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """Networks by stage, the loss curve of each, and how many hard negatives each round found."""
+    """Networks by stage, and the loss curve of each."""
 
     networks: dict[str, torch.nn.Module]
     losses: dict[str, tuple[float, ...]]
-    mined: dict[str, int]
 
 
 def train_cascade(recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, progress: Callable[[str], None]) -> Trained:
@@ -63,13 +63,12 @@ def train_cascade(recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, pr
 
     fitted["triage"] = stages.stage("triage", specs["triage"], lambda: plain("triage", Planes(crops)))
     fitted["propose"] = stages.stage("propose", specs["propose"], proposer)
-    cubes = _cubes(recipe, paths, fitted["propose"].network, progress)
-    fitted["reduce"] = stages.stage("reduce", specs["reduce"], lambda: _reduce(recipe, cubes, progress))
-    fitted["segment"] = stages.stage("segment", specs["segment"], lambda: plain("segment", cubes.masks))
+    cubes = cache(lambda: _cubes(recipe, paths, fitted["propose"].network, progress))
+    fitted["reduce"] = stages.stage("reduce", specs["reduce"], lambda: _reduce(recipe, cubes(), progress))
+    fitted["segment"] = stages.stage("segment", specs["segment"], lambda: plain("segment", cubes().masks))
     return Trained(
         {stage: each.network for stage, each in fitted.items()},
         {stage: each.losses for stage, each in fitted.items()},
-        {"reduce": int((~cubes.positive).sum())},
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cad.detect.cascade import Thresholds, run_cascade
+from cad.detect.cascade import Fusion, Sight, Thresholds, run_cascade
 from cad.detect.propose import MAX_CANDIDATES, candidates, lesion_map
 from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
 from cad.model import ModelVersion
@@ -61,24 +61,30 @@ def scene():
 
 def test_the_funnel_keeps_the_lesion_and_counts_what_it_discards(scene, model):
     volume, seen = scene
-    found = run_cascade(volume, seen, RULE, Thresholds(0.5, 0.5, 0.0), model, lambda _: None)
+    found = run_cascade(volume, seen, Sight(RULE, Thresholds(0.5, 0.5, 0.0)), model, lambda _: None)
     assert len(found.suspects) == found.candidates == 1
     np.testing.assert_allclose(found.suspects[0].candidate.centre_mm, volume.grid.to_mm((9.5, 19.5, 29.5)), atol=0.01)
     assert found.slices_in == 40
     assert found.slices_kept == 4 + 2 * (CONTEXT_PLANES + KEEP_AROUND)  # the ball outside the organ keeps none
-    assert [stage for stage, _ in found.suspects[0].candidate.scores] == ["propose", "reduce"]
+    assert [stage for stage, _ in found.suspects[0].candidate.scores] == ["propose", "reduce", "fused"]
 
 
 def test_a_normal_volume_is_discarded_whole(scene, model):
     volume, seen = scene
     empty = NetworkInput(seen.image.like(np.zeros_like(seen.image.voxels)), seen.region, seen.low, seen.high)
-    found = run_cascade(volume, empty, RULE, Thresholds(0.5, 0.5, 0.0), model, lambda _: None)
+    found = run_cascade(volume, empty, Sight(RULE, Thresholds(0.5, 0.5, 0.0)), model, lambda _: None)
     assert (found.suspects, found.slices_kept, found.candidates) == ((), 0, 0)
+
+
+def test_fusion_weighs_both_logits():
+    assert Fusion().logit(0.2, 1.5) == 1.5
+    assert Fusion(2.0, 0.5).logit(0.5, 4.0) == pytest.approx(2.0)
+    assert Fusion(1.0, 0.0).logit(0.0, 0.0) == pytest.approx(Fusion(1.0, 0.0).logit(1e-9, 0.0))
 
 
 def test_reduce_discards_what_it_scores_too_low(scene, model):
     volume, seen = scene
-    assert run_cascade(volume, seen, RULE, Thresholds(0.5, 0.5, 1e3), model, lambda _: None).suspects == ()
+    assert run_cascade(volume, seen, Sight(RULE, Thresholds(0.5, 0.5, 1e3)), model, lambda _: None).suspects == ()
 
 
 def test_nothing_is_proposed_on_discarded_planes(scene, model):

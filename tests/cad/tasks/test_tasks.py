@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cad.detect.cascade import Thresholds
+from cad.detect.cascade import Fusion, Thresholds
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.explain.confidence import Calibration
 from cad.explain.novelty import NoveltyReference
@@ -17,7 +17,7 @@ from cad.space import Grid
 from cad.study import InstanceRef, Series
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings
-from cad.tasks.calibrating import choose_thresholds
+from cad.tasks.calibrating import choose_thresholds, fit_calibration, fit_fusion
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.figures import mean, share
 from cad.tasks.looking import CaseScores, LesionScores
@@ -71,7 +71,7 @@ def test_another_tasks_model_is_refused():
 
 
 def test_a_volume_without_lungs_is_refused_not_screened():
-    settings = CascadeSettings(RECIPE.rule, Thresholds(0, 0.5, 0), Calibration(), NOVELTY)
+    settings = CascadeSettings(RECIPE.rule, Thresholds(0, 0.5, 0), Fusion(), Calibration(), NOVELTY)
     version = ModelVersion("lung_nodule_ct", "1", "", "", "")
     model = LoadedModel(ModelHeader("lung_nodule_ct", "1", "", "", {}, settings.to_dict()), version, {})
     water = Volume(np.zeros((40, 60, 60), np.int16), Grid.axial((40, 60, 60), (5, 5, 5)))
@@ -83,7 +83,7 @@ def test_a_volume_without_lungs_is_refused_not_screened():
 def test_settings_survive_the_model_header():
     import json
 
-    cascade = CascadeSettings(RECIPE.rule, Thresholds(0.1, 0.2, -0.3), Calibration(1.5, -0.2, 10, 20), NOVELTY, 7)
+    cascade = CascadeSettings(RECIPE.rule, Thresholds(0.1, 0.2, -0.3), Fusion(0.5, 0.7), Calibration(1.5, -0.2, 10, 20), NOVELTY, 7)
     assert CascadeSettings.from_dict(json.loads(json.dumps(cascade.to_dict()))) == cascade
     aorta = AortaSettings(RECIPE.rule, NOVELTY, 0.4, 1.1, 2.5)
     assert AortaSettings.from_dict(json.loads(json.dumps(aorta.to_dict()))) == aorta
@@ -99,12 +99,12 @@ def test_confidence_that_an_aorta_is_dilated_follows_its_measurement_error():
 
 def scores(planes, peaks, logits, hits):
     lesions = tuple(LesionScores(p, q, 8.0, "solid") for p, q in zip(planes, peaks, strict=True))
-    return CaseScores(np.array(planes, np.float32), lesions, np.array(logits, float), tuple(hits))
+    return CaseScores(np.array(planes, np.float32), lesions, np.full(len(logits), 0.5), np.array(logits, float), tuple(hits))
 
 
 def test_thresholds_lose_no_more_lesions_than_allowed():
     cases = [scores([0.1 + n / 200], [0.3 + n / 400], [n / 10 - 2, -5.0], [1, 0]) for n in range(100)]
-    thresholds, points = choose_thresholds(cases)
+    thresholds, points = choose_thresholds(cases, Fusion())
     kept = {point.stage: point.sensitivity for point in points}
     assert kept["triage"] >= 0.99
     assert kept["propose"] >= 0.98
@@ -113,6 +113,16 @@ def test_thresholds_lose_no_more_lesions_than_allowed():
     low, high = points[0].sensitivity_interval
     assert low < points[0].sensitivity <= high
     assert points[0].n == 100
+
+
+def test_fusion_trusts_the_stage_that_knows():
+    rng = np.random.default_rng(0)
+    cases = [scores([], [], (truth := rng.integers(0, 2, 20)) * 2.0 + rng.normal(0, 0.5, 20), truth) for _ in range(10)]
+    fusion = fit_fusion(cases)
+    assert fusion.reduce > 1
+    assert fusion.propose < 0.2
+    confidence = fit_calibration(cases, fusion)
+    assert confidence.apply(1 / (1 + np.exp(-fusion.logit(0.5, 3.0)))) > 0.9
 
 
 def test_a_figure_says_over_how_many_and_how_sure():
