@@ -9,6 +9,7 @@ from cad.explain.statement import nodule_statement
 from cad.finding import Measurement
 from cad.measure.density import nodule_texture
 from cad.measure.descriptors import lung_location, pleural_contact
+from cad.prepare.resample import resample_labels
 from cad.tasks.cascade_task import CascadeTask
 from cad.tasks.choosing import chest_ct
 from cad.volume import Volume
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def describe(_close_up: Volume, outline: Volume, lungs: Volume, density: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """Texture class, side and zone, contact with the pleura."""
-    return nodule_texture(density), lung_location(outline, lungs), pleural_contact(outline, lungs)
+    near = resample_labels(lungs, outline.grid)
+    return nodule_texture(density), lung_location(outline, lungs), pleural_contact(outline, near)
 
 
 def recipe() -> Recipe:
