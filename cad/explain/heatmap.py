@@ -70,7 +70,7 @@ def as_batch(network: torch.nn.Module, patch: NDArray[np.float32]) -> torch.Tens
 
     weight = next(parameter for parameter in network.parameters() if parameter.ndim > 2)
     spatial, channels = weight.ndim - 2, weight.shape[1]
-    tensor = torch.as_tensor(np.ascontiguousarray(patch), dtype=torch.float32, device=weight.device)
+    tensor = torch.tensor(np.ascontiguousarray(patch), dtype=torch.float32, device=weight.device)  # a copy: volumes are read-only
     if tensor.ndim == spatial:
         tensor = tensor[None]
     if tensor.ndim != spatial + 1 or tensor.shape[0] != channels:
