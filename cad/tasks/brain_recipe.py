@@ -38,9 +38,9 @@ RECIPE = Recipe(
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
     networks=CASCADE_NETWORKS,
     budget=Budget(
-        train=40,
-        calibration=30,
-        test=30,
-        steps={"triage": 250, "propose": 300, "propose_hard": 100, "reduce": 300, "reduce_hard": 100, "segment": 200},
+        train=30,
+        calibration=20,
+        test=20,
+        steps={"triage": 200, "propose": 250, "propose_hard": 50, "reduce": 250, "reduce_hard": 50, "segment": 150},
     ),
 )

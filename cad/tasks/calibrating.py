@@ -17,6 +17,7 @@ from cad.tasks.looking import CaseScores
 
 MISSED_BY = {"triage": 0.01, "propose": 0.02, "reduce": 0.04}  # the share of lesions each stage may lose
 LOWEST_PROPOSAL = 0.1
+MOST_FALSE = 4.0
 
 
 def fit_fusion(scores: Sequence[CaseScores]) -> Fusion:
@@ -31,7 +32,11 @@ def fit_fusion(scores: Sequence[CaseScores]) -> Fusion:
 
 
 def choose_thresholds(scores: Sequence[CaseScores], fusion: Fusion) -> tuple[Thresholds, tuple[OperatingPoint, ...]]:
-    """The highest threshold of each stage that loses no more lesions than its share, and what it achieved there."""
+    """The highest threshold of each stage that loses no more lesions than its share, and what it achieved there.
+
+    A reader is shown few candidates: where that share would let more than MOST_FALSE look-alikes a scan through, the last
+    stage's threshold rises, and the operating point says how many lesions that costs.
+    """
     lesions = [lesion for case in scores for lesion in case.lesions]
     reached = {
         "triage": np.array([lesion.best_plane for lesion in lesions]),
@@ -40,6 +45,7 @@ def choose_thresholds(scores: Sequence[CaseScores], fusion: Fusion) -> tuple[Thr
     }
     cut = {stage: _cut(values, MISSED_BY[stage]) for stage, values in reached.items()}
     cut["propose"] = max(cut["propose"], LOWEST_PROPOSAL)
+    cut["reduce"] = max(cut["reduce"], _quiet_enough(scores, fusion))
     points = tuple(_point(stage, cut[stage], values) for stage, values in reached.items())
     return Thresholds(**cut), points
 
@@ -53,6 +59,13 @@ def fit_calibration(scores: Sequence[CaseScores], fusion: Fusion) -> Calibration
 def fused_logits(case: CaseScores, fusion: Fusion) -> FloatArray:
     """The fused logit of every candidate of a case."""
     return np.array([fusion.logit(p, r) for p, r in zip(case.proposed, case.reduced, strict=True)])
+
+
+def _quiet_enough(scores: Sequence[CaseScores], fusion: Fusion) -> float:
+    """The fused logit that MOST_FALSE look-alikes a scan reach."""
+    false = [x for case in scores for x, hit in zip(fused_logits(case, fusion), case.hits, strict=True) if not hit]
+    allowed = int(MOST_FALSE * len(scores))
+    return float(np.sort(false)[::-1][allowed]) if len(false) > allowed else -np.inf
 
 
 def _best_logits(scores: Sequence[CaseScores], fusion: Fusion) -> FloatArray:

@@ -115,6 +115,14 @@ def test_thresholds_lose_no_more_lesions_than_allowed():
     assert points[0].n == 100
 
 
+def test_a_noisy_last_stage_is_held_to_few_look_alikes_a_scan():
+    cases = [scores([0.9], [0.9], [5.0, *np.linspace(-1, 4, 50)], [1, *[0] * 50]) for _ in range(10)]
+    thresholds, _ = choose_thresholds(cases, Fusion())
+    shown = [sum(logit >= thresholds.reduce for logit in case.reduced[1:]) for case in cases]
+    assert np.mean(shown) <= 5
+    assert thresholds.reduce <= 5.0
+
+
 def test_fusion_trusts_the_stage_that_knows():
     rng = np.random.default_rng(0)
     cases = [scores([], [], (truth := rng.integers(0, 2, 20)) * 2.0 + rng.normal(0, 0.5, 20), truth) for _ in range(10)]
