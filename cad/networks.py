@@ -121,7 +121,7 @@ def save(path: Path, header: ModelHeader, networks: Mapping[str, torch.nn.Module
 
     tensors = {f"{stage}.{key}": value.contiguous() for stage in sorted(networks) for key, value in networks[stage].state_dict().items()}
     document = json.dumps(asdict(header), sort_keys=True)
-    path.write_bytes(to_bytes(tensors, metadata={"format": FORMAT, "shoken": document}))
+    path.write_bytes(to_bytes(tensors, metadata={FORMAT: document}))  # one key: the order of several is left to chance
     return sha256_of(path)
 
 
@@ -138,9 +138,9 @@ def read_header(path: Path) -> ModelHeader:
             metadata = stream.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"not readable as safetensors ({type(error).__name__})", subject=path.name, accepted="safetensors") from None
-    if metadata.get("format") != FORMAT:
-        raise ModelError(f"format is {metadata.get('format')!r}", subject=path.name, accepted=FORMAT)
-    return _header(json.loads(metadata["shoken"]))
+    if FORMAT not in metadata:
+        raise ModelError("its header is not one of ours", subject=path.name, accepted=FORMAT)
+    return _header(json.loads(metadata[FORMAT]))
 
 
 def load(path: Path, expected_sha256: str, approval: str = "") -> LoadedModel:

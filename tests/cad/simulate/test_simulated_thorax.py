@@ -71,7 +71,7 @@ def test_densities_follow_the_kinds(chest: Phantom) -> None:
     solid, _, faint, hard = (float(np.median(voxels[labels == lesion.label])) for lesion in chest.lesions)
     assert -150 < solid < 150
     assert -750 < faint < -300
-    assert hard > 60
+    assert hard > solid + 20
 
 
 def test_aorta_is_as_wide_as_planned(chest: Phantom) -> None:

@@ -30,11 +30,13 @@ def crops():
 
 
 def test_missing_a_lesion_voxel_costs_more_than_a_false_alarm():
-    target = torch.zeros(1, 1, 8, 8, 8)
-    target[0, 0, 4, 4, 4] = 1
-    missed, alarmed = torch.full_like(target, -6.0), torch.full_like(target, -6.0)
-    alarmed[0, 0, 4, 4, 4] = alarmed[0, 0, 1, 1, 1] = 6.0
-    assert rare_voxels()(missed, target) > 2 * rare_voxels()(alarmed, target)
+    target = torch.zeros(1, 1, 24, 24, 24)
+    target[0, 0, 4:12, 4:12, 4:12] = 1
+    right = 12 * target - 6
+    missed, alarmed = right.clone(), right.clone()
+    missed[0, 0, 4:6, 4:6, 4:6] = -6.0
+    alarmed[0, 0, 18:20, 18:20, 18:20] = 6.0
+    assert rare_voxels()(missed, target) > 1.5 * rare_voxels()(alarmed, target)
 
 
 def test_one_lesion_voxel_is_heard_among_a_million():
