@@ -7,18 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_task import ENTRY_POINT, TASK, FakeModels
+from fake_task import ENTRY_POINT
 from small_export import make_export
+from worker_tools import SECRET, open_fake_bench, open_fake_desk
 
-from anonymizer.key import ProjectKey
 from cad.networks import ModelHeader, save
 from pipelines.config import Settings
-from pipelines.desk import Desk, open_desk
 from pipelines.registry.shipped import add_version
-from pipelines.wiring import Bench, Tools, equipped
+from pipelines.wiring import Tools
 
 HERE = Path(__file__).resolve().parent
-SECRET = bytes(range(32))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +49,7 @@ def export(tmp_path: Path) -> Path:
 @pytest.fixture
 def tools() -> Tools:
     """Desk and bench as worker processes can open them."""
-    return Tools(_desk, _bench)
+    return Tools(open_fake_desk, open_fake_bench)
 
 
 @pytest.fixture
@@ -84,11 +82,3 @@ def installed(tmp_path: Path, models_folder: Path, home: Path) -> dict[str, str]
 @pytest.fixture
 def shoken() -> list[str]:
     return [sys.executable, "-c", "from pipelines.cli import main; main()"]
-
-
-def _desk() -> Desk:
-    return open_desk(ProjectKey(SECRET), "screening")
-
-
-def _bench() -> Bench:
-    return equipped({"bright_ct": TASK}, FakeModels())
