@@ -51,9 +51,13 @@ def choose_thresholds(scores: Sequence[CaseScores], fusion: Fusion) -> tuple[Thr
 
 
 def fit_calibration(scores: Sequence[CaseScores], fusion: Fusion) -> Calibration:
-    """Platt scaling of the fused score over every candidate of the calibration set."""
+    """Platt scaling of the fused score over every candidate of the calibration set; a constant where all are of one class."""
     raw = expit(np.concatenate([fused_logits(case, fusion) for case in scores]))
-    return Calibration.fit(raw, [hit > 0 for case in scores for hit in case.hits])
+    truth = [hit > 0 for case in scores for hit in case.hits]
+    if all(truth) or not any(truth):
+        share = (sum(truth) + 1) / (len(truth) + 2)  # one class only: the rule of succession, whatever the score
+        return Calibration(0.0, float(logit(share)), sum(truth), len(truth) - sum(truth))
+    return Calibration.fit(raw, truth)
 
 
 def fused_logits(case: CaseScores, fusion: Fusion) -> FloatArray:
@@ -83,4 +87,5 @@ def _cut(values: FloatArray, missed: float) -> float:
 
 def _point(stage: str, threshold: float, values: FloatArray) -> OperatingPoint:
     kept = int((values >= threshold).sum())
-    return OperatingPoint(stage, threshold, kept / max(1, values.size), clopper_pearson(kept, values.size), values.size)
+    interval = clopper_pearson(kept, values.size) if values.size else (0.0, 1.0)
+    return OperatingPoint(stage, threshold, kept / max(1, values.size), interval, values.size)
