@@ -39,10 +39,6 @@ class ModelError(ShokenError):
     """Weights that are missing, edited, or made for another task."""
 
 
-class MeasureError(ShokenError):
-    """A structure that cannot be measured; the reason is a coded outcome, not a number."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """One input that was not used, and why.

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.detect.cascade import Sight, Suspect, Thresholds, suspects_from
-from cad.detect.propose import candidates, lesion_map
+from cad.detect.cascade import Sight, Thresholds, suspects_from
+from cad.detect.propose import candidates
 from cad.detect.triage import plane_scores
 from cad.networks import LoadedModel
 from cad.prepare.inputs import InputRule
+from cad.simulate.phantom import LesionTruth
 from cad.space import FloatArray
-from cad.train.cascade import lesion_at
+from cad.train.cascade import lesion_at, whole_map
 from cad.train.dataset import TrainingCase, load_cases
 
 
@@ -56,25 +57,20 @@ def score_cases(
 
 def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
     planes = plane_scores(case.seen, model.stage("triage"))
-    heat = lesion_map(case.seen, np.ones(len(planes), dtype=bool), model.stage("propose"))
+    heat = whole_map(case, model.stage("propose"))
     sight = Sight(rule, Thresholds(0.0, threshold, 0.0))
     suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, sight, model)
     return CaseScores(
         planes=planes,
-        lesions=tuple(_lesion(case, label.label, planes, heat) for label in case.lesions),
+        lesions=tuple(_lesion(case, lesion, planes, heat) for lesion in case.lesions),
         proposed=np.array([s.candidate.score("propose") for s in suspects], dtype=np.float64),
         reduced=np.array([s.logit for s in suspects]),
-        hits=tuple(_hit(case, s) for s in suspects),
+        hits=tuple(lesion_at(case, s.candidate.centre_mm) for s in suspects),
     )
 
 
-def _hit(case: TrainingCase, suspect: Suspect) -> int:
-    return lesion_at(case, suspect.candidate.centre_mm)
-
-
-def _lesion(case: TrainingCase, label: int, planes: NDArray[np.float32], heat: NDArray[np.float32]) -> LesionScores:
-    truth = next(lesion for lesion in case.lesions if lesion.label == label)
-    inside = np.asarray(case.labels.voxels) == label
+def _lesion(case: TrainingCase, truth: LesionTruth, planes: NDArray[np.float32], heat: NDArray[np.float32]) -> LesionScores:
+    inside = np.asarray(case.labels.voxels) == truth.label
     if not inside.any():
         centre = np.rint(case.seen.image.grid.to_index(truth.centre_mm)).astype(int)
         inside[tuple(np.clip(centre, 0, np.asarray(inside.shape) - 1))] = True

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import center_of_mass, find_objects, label
 
 from cad.detect.propose import candidates, lesion_map
-from cad.finding import Candidate
 from cad.inference import logits
 from cad.prepare.inputs import close_up, label_patch, scaled
 from cad.space import Point
@@ -22,7 +21,7 @@ from cad.train.dataset import TrainingCase, load_cases
 from cad.train.loop import Fitted, Sampler, Schedule, fit, new_network
 from cad.train.losses import rare_class, rare_voxels
 from cad.train.recipe import Recipe
-from cad.train.sampling import Crops, Cubes, Patches, Planes
+from cad.train.sampling import Crops, Cubes, Index, Patches, Planes
 
 MINING_THRESHOLD = 0.1
 MINED_PER_CASE = 20
@@ -83,20 +82,17 @@ def lesion_at(case: TrainingCase, point_mm: Point) -> int:
     return 0
 
 
-def propose_on(case: TrainingCase, network: torch.nn.Module, threshold: float) -> tuple[Candidate, ...]:
-    """What the proposal network marks on a whole case when triage keeps every plane."""
-    heat = lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
-    return candidates(heat, case.seen.image.grid, threshold)
+def whole_map(case: TrainingCase, network: torch.nn.Module) -> NDArray[np.float32]:
+    """The proposal map of a whole case, as if triage kept every plane."""
+    return lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
 
 
 def mine_crops(crops: Crops, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> int:
     """Note in `crops.hard` where the network sees lesions that are none; returns how many."""
     for number, case in enumerate(load_cases(paths)):
-        heat = lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
-        middles = case.seen.image.grid.to_mm(np.reshape(_blobs(heat), (-1, 3)))
+        middles = case.seen.image.grid.to_mm(np.reshape(_blobs(whole_map(case, network)), (-1, 3)))
         wrong = [point for point in middles if not lesion_at(case, (float(point[0]), float(point[1]), float(point[2])))]
-        index = np.rint(case.seen.image.grid.to_index(np.reshape(wrong[:MINED_PER_CASE], (-1, 3)))).astype(int)
-        crops.hard[number] = [(int(k), int(j), int(i)) for k, j, i in index]
+        crops.hard[number] = _indices(case, wrong[:MINED_PER_CASE])
     found = sum(len(points) for points in crops.hard)
     progress(f"mined {found} hard negatives for propose")
     return found
@@ -116,10 +112,15 @@ def _crops(paths: Sequence[Path]) -> Crops:
         crops.images.append(np.asarray(case.seen.image.voxels, dtype=np.float16))
         crops.labels.append(np.asarray(case.labels.voxels))
         crops.regions.append(np.asarray(case.seen.region.voxels))
-        index = np.rint(case.seen.image.grid.to_index(np.reshape([x.centre_mm for x in case.lesions], (-1, 3)))).astype(int)
-        crops.lesions.append([(int(k), int(j), int(i)) for k, j, i in index])
+        crops.lesions.append(_indices(case, [lesion.centre_mm for lesion in case.lesions]))
         crops.hard.append([])
     return crops
+
+
+def _indices(case: TrainingCase, points_mm: Sequence[ArrayLike]) -> list[Index]:
+    """The crop's voxels at LPS points."""
+    index = np.rint(case.seen.image.grid.to_index(np.asarray(points_mm, dtype=np.float64).reshape(-1, 3))).astype(int)
+    return [(int(k), int(j), int(i)) for k, j, i in index]
 
 
 def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> Cubes:
@@ -129,14 +130,15 @@ def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, prog
     positive: list[bool] = []
     edge = recipe.rule.patch_voxels + CUBE_SLACK
     for case in load_cases(paths):
-        found = [c.centre_mm for c in propose_on(case, network, MINING_THRESHOLD)][:CUBES_PER_CASE]
+        marked = candidates(whole_map(case, network), case.seen.image.grid, MINING_THRESHOLD)
+        found = [candidate.centre_mm for candidate in marked[:CUBES_PER_CASE]]
         for centre in [*(lesion.centre_mm for lesion in case.lesions), *found]:
-            label = lesion_at(case, centre)
+            hit = lesion_at(case, centre)
             cut = scaled(close_up(case.source, centre, edge, recipe.rule), case.seen.low, case.seen.high)
             mask = label_patch(case.source_labels, centre, edge, recipe.rule).voxels
             images.append(np.asarray(cut.voxels, dtype=np.float16))
-            targets.append(np.asarray(mask == label if label else np.zeros_like(mask), dtype=np.uint8))
-            positive.append(bool(label))
+            targets.append(np.asarray(mask == hit if hit else np.zeros_like(mask), dtype=np.uint8))
+            positive.append(bool(hit))
     progress(f"cut {sum(positive)} lesion close-ups and {len(positive) - sum(positive)} look-alikes for reduce")
     return Cubes(images, targets, np.asarray(positive), np.ones(len(images)), recipe.rule.patch_voxels)
 
