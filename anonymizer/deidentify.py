@@ -6,29 +6,19 @@ it has a VR the standard allows for it, the form of that VR, and it does not rep
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
-from dataclasses import dataclass, field
-
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.sequence import Sequence
-from pydicom.tag import BaseTag
 
 from anonymizer import elements, gate, reading
-from anonymizer.actions import Action, dummy_value, empty_value
-from anonymizer.attribute_types import Family, family_of
-from anonymizer.echo import Echo, echo_of
+from anonymizer.attribute_types import family_of
+from anonymizer.echo import echo_of
 from anonymizer.errors import InputRefusedError
-from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME, identity_of, patient_of
+from anonymizer.identity import identity_of, patient_of
 from anonymizer.key import ProjectKey
-from anonymizer.pixel_data import PIXEL_DATA, without_tail
-from anonymizer.profile import Decision, Profile, screening_profile
-from anonymizer.pseudonym import Pseudonyms, is_time_form, shifted_date, shifted_datetime
-from anonymizer.receipt import Receipt, ReceiptLine, path_text
-from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs
+from anonymizer.profile import Profile, screening_profile
+from anonymizer.pseudonym import Pseudonyms
+from anonymizer.receipt import Receipt
 from anonymizer.stamp import as_file, encoding_of, stamp
-from anonymizer.trust import BINARY_VRS, CHARACTER_SET, Doubt, vr_is_trusted
+from anonymizer.walk import Walk
 
 SCREENING_PROFILE = screening_profile()
 
@@ -50,12 +40,12 @@ def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_P
         return as_file(clean, dataset), walk.receipt()
 
 
-def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> _Walk:
+def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
     implicit, little = encoding_of(dataset)
     family = family_of(elements.text_at(dataset, 0x00080016))
-    return _Walk(
+    return Walk(
         profile=profile,
         pseudonyms=pseudonyms,
         patient=pseudonyms.patient_id(patient),
@@ -65,198 +55,3 @@ def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> _Walk:
         implicit=implicit,
         little=little,
     )
-
-
-@dataclass(slots=True)
-class _Walk:
-    """One data set being cleaned: the settled choices, and the tally of what was done."""
-
-    profile: Profile
-    pseudonyms: Pseudonyms
-    patient: str
-    days: int
-    echo: Echo
-    family: Family
-    implicit: bool
-    little: bool
-    tally: Counter[tuple[tuple[int, ...], str, str]] = field(default_factory=Counter)
-
-    def cleaned(self, source: Dataset, path: tuple[int, ...]) -> Dataset:
-        """A new data set with every element decided. `path` is the tags of the sequences above."""
-        if len(path) > elements.MAX_DEPTH:
-            raise InputRefusedError("nested_too_deep", f"sequences are nested deeper than {elements.MAX_DEPTH}")
-        plan = self.profile.plan(self.family, len(path))
-        kept: dict[BaseTag, DataElement | RawDataElement] = {}
-        for tag, element in elements.held(source):
-            written = _Element(self, source, tag, element, (*path, int(tag))).applied(plan[int(tag)])
-            if written is not None:
-                kept[tag] = written
-        result = Dataset(kept, parent_encoding=elements.charset(source))
-        result.set_original_encoding(self.implicit, self.little, elements.charset(source))
-        return result
-
-    def receipt(self) -> Receipt:
-        """The account of everything done, sorted."""
-        lines = (ReceiptLine(path_text(path), action, reason, count) for (path, action, reason), count in self.tally.items())
-        return Receipt(self.profile.name, tuple(code for code, _ in self.profile.method_codes), tuple(sorted(lines)))
-
-
-@dataclass(slots=True)
-class _Element:
-    """One element under its decision."""
-
-    walk: _Walk
-    source: Dataset
-    tag: BaseTag
-    element: DataElement | RawDataElement
-    path: tuple[int, ...]
-
-    def applied(self, decision: Decision) -> DataElement | RawDataElement | None:
-        """The element to write, or None. A raw value that is kept stays the bytes it was."""
-        if isinstance(self.element, RawDataElement):
-            elements.check_length(self.element)
-        match decision.action:
-            case Action.REMOVE:
-                return self._done("removed", decision.reason, None)
-            case Action.ZERO:
-                return self._zeroed(decision.reason)
-            case Action.DUMMY:
-                return self._dummied(decision.reason)
-            case Action.MAP_UID:
-                return self._uid_mapped(decision.reason)
-            case Action.CLEAN:
-                return self._cleaned(decision.reason)
-            case Action.KEEP:
-                return self._kept()
-
-    def _done(self, action: str, reason: str, element: DataElement | None) -> DataElement | None:
-        self.walk.tally[(self.path, action, reason)] += 1
-        return element
-
-    def _vr(self) -> str:
-        """The VR to write: the dictionary's where it has one, else the stated one."""
-        known = dictionary_vrs(self.tag)
-        stated = self._stated_vr()
-        if stated in known or not known:
-            return stated or "UN"
-        return known[0]
-
-    def _stated_vr(self) -> str | None:
-        return None if self.element.VR == "UN" else self.element.VR
-
-    def _text(self) -> str:
-        return elements.text_of(self.source, self.element)
-
-    def _is_sequence(self) -> bool:
-        return elements.is_sequence(self.element)
-
-    def _zeroed(self, reason: str) -> DataElement | None:
-        pseudonym = self._pseudonym()
-        if pseudonym:
-            return self._done("pseudonym", reason, DataElement(self.tag, self._vr(), pseudonym))
-        vr = self._vr()
-        return self._done("emptied", reason, DataElement(self.tag, vr, empty_value(vr)))
-
-    def _dummied(self, reason: str) -> DataElement | RawDataElement | None:
-        vr = self._vr()
-        if vr == "SQ":
-            return self._done("dummied", reason, DataElement(self.tag, "SQ", Sequence([Dataset()])))
-        pseudonym = self._pseudonym()
-        if pseudonym:
-            return self._done("pseudonym", reason, DataElement(self.tag, vr, pseudonym))
-        if vr == "UI":
-            return self._uid_mapped(reason)
-        return self._done("dummied", reason, DataElement(self.tag, vr, dummy_value(vr)))
-
-    def _pseudonym(self) -> str:
-        """The stand-in for a patient's name, ID or accession number; empty for other attributes and empty values."""
-        if self.tag not in (PATIENT_ID, PATIENT_NAME, ACCESSION):
-            return ""
-        original = self._text()
-        if len(self.path) == 1 and self.tag in (PATIENT_ID, PATIENT_NAME):
-            return self.walk.patient
-        if not original or self.tag == PATIENT_NAME:
-            return ""
-        return self.walk.pseudonyms.patient_id(original) if self.tag == PATIENT_ID else self.walk.pseudonyms.accession(original)
-
-    def _uid_mapped(self, reason: str) -> DataElement | RawDataElement | None:
-        if self._is_sequence():
-            return self._searched()
-        originals = [part for part in self._text().split("\\") if part.strip()]
-        mapped = [self.walk.pseudonyms.uid(part) for part in originals]
-        if mapped == originals:
-            return self._portable("UI")
-        value = mapped[0] if len(mapped) == 1 else mapped or None
-        return self._done("uid_mapped", reason, DataElement(self.tag, "UI", value))
-
-    def _searched(self) -> DataElement:
-        """A sequence that stays: every item is cleaned by the same rules."""
-        items = [self.walk.cleaned(item, self.path) for item in elements.items_at(self.source, self.tag)]
-        return DataElement(self.tag, "SQ", Sequence(items))
-
-    def _cleaned(self, reason: str) -> DataElement | None:
-        vr = self._vr()
-        if vr == "SQ":
-            return self._searched()
-        if vr in TIME_VRS:
-            return self._shifted(vr, reason)
-        if vr in TEXT_VRS - {"PN", "AE"} and reason != "retain_modified_dates":
-            return self._done("cleaned", reason, DataElement(self.tag, vr, self._clean_text()))
-        return self._done("removed", reason, None)
-
-    def _clean_text(self) -> list[str] | None:
-        return [self.walk.echo.cleaned(part) for part in self._text().split("\\")] or None
-
-    def _shifted(self, vr: str, reason: str) -> DataElement | None:
-        values = [part for part in self._text().split("\\") if part.strip()]
-        moved = [self._moved(vr, value) for value in values]
-        if any(value is None for value in moved):
-            return self._done("emptied", "invalid_value", DataElement(self.tag, vr, empty_value(vr)))
-        action = "kept_time" if vr == "TM" else "date_shifted"
-        return self._done(action, reason, DataElement(self.tag, vr, moved or None))
-
-    def _moved(self, vr: str, value: str) -> str | None:
-        if vr == "TM":
-            return value.strip() if is_time_form(value) else None
-        return shifted_date(value, self.walk.days) if vr == "DA" else shifted_datetime(value, self.walk.days)
-
-    def _kept(self) -> DataElement | RawDataElement | None:
-        vr = self._vr()
-        if not vr_is_trusted(self.tag, self._stated_vr(), vr):
-            return self._done("removed", "unexpected_vr", None)
-        if vr == "SQ":
-            return self._searched()
-        fault = Doubt(self.source, self.walk.echo, self.walk.little).fault(self.element, vr)
-        if fault and vr in BINARY_VRS:
-            return self._done("removed", fault, None)
-        if fault:
-            return self._done("dummied", fault, DataElement(self.tag, vr, self._replacement(vr)))
-        return self._portable(vr)
-
-    def _replacement(self, vr: str) -> object:
-        if self.tag == CHARACTER_SET:
-            return "ISO_IR 192"
-        return None if vr == "UI" else dummy_value(vr)
-
-    def _trimmed(self, value: bytes) -> DataElement | RawDataElement:
-        kept = without_tail(self.source, value)
-        if len(kept) == len(value):
-            return self.element
-        self._done("cleaned", "bytes_behind_the_last_pixel", None)
-        if isinstance(self.element, RawDataElement):
-            return self.element._replace(value=kept, length=len(kept))
-        return DataElement(self.tag, self.element.VR, kept)
-
-    def _portable(self, vr: str) -> DataElement | RawDataElement | None:
-        """The raw element where its bytes fit the output's encoding, else a converted copy."""
-        element = self.element
-        if self.tag == PIXEL_DATA and isinstance(element.value, bytes):
-            element = self._trimmed(element.value)
-        if isinstance(element, RawDataElement):
-            same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)
-            if same and (self.walk.implicit or element.VR not in (None, "UN")):
-                return element
-            return elements.converted(self.source, element._replace(VR=vr) if element.VR in (None, "UN") else element)
-        if isinstance(element.value, bytes):
-            return element
-        return copy.deepcopy(element)

@@ -25,6 +25,10 @@ class Option(Enum):
     RETAIN_INSTITUTION_IDENTITY = ("113112", "Retain Institution Identity Option", "rtnInstIdOpt")
     CLEAN_DESCRIPTORS = ("113105", "Clean Descriptors Option", "cleanDescOpt")
     CLEAN_STRUCTURED_CONTENT = ("113104", "Clean Structured Content Option", "cleanStructContOpt")
+    CLEAN_GRAPHICS = ("113103", "Clean Graphics Option", "cleanGraphOpt")
+    CLEAN_PIXEL_DATA = ("113101", "Clean Pixel Data Option", "")
+    CLEAN_RECOGNIZABLE_VISUAL_FEATURES = ("113102", "Clean Recognizable Visual Features Option", "")
+    RETAIN_SAFE_PRIVATE = ("113111", "Retain Safe Private Option", "rtnSafePrivOpt")
 
     @property
     def code(self) -> str:
@@ -38,7 +42,7 @@ class Option(Enum):
 
     @property
     def column(self) -> str:
-        """The column of table E.1-1 that the option reads."""
+        """The column of table E.1-1 that the option reads; empty for the two options on pixels, which name no attribute."""
         return self.value[2]
 
 

@@ -1,0 +1,185 @@
+"""One element under its decision: what is removed, emptied, replaced, mapped, shifted, cleaned, or kept after three checks."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+
+from anonymizer import elements
+from anonymizer.actions import Action, dummy_value, empty_value
+from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
+from anonymizer.pixel_data import PIXEL_DATA, without_tail
+from anonymizer.profile import Decision
+from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
+from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs
+from anonymizer.trust import BINARY_VRS, CHARACTER_SET, Doubt, vr_is_trusted
+
+if TYPE_CHECKING:
+    from anonymizer.walk import Walk
+
+
+@dataclass(slots=True)
+class Element:
+    """One element under its decision."""
+
+    walk: Walk
+    source: Dataset
+    tag: BaseTag
+    element: DataElement | RawDataElement
+    path: tuple[int, ...]
+
+    def applied(self, decision: Decision) -> DataElement | RawDataElement | None:
+        """The element to write, or None. A raw value that is kept stays the bytes it was."""
+        if isinstance(self.element, RawDataElement):
+            elements.check_length(self.element)
+        match decision.action:
+            case Action.REMOVE:
+                return self._done("removed", decision.reason, None)
+            case Action.ZERO:
+                return self._zeroed(decision.reason)
+            case Action.DUMMY:
+                return self._dummied(decision.reason)
+            case Action.MAP_UID:
+                return self._uid_mapped(decision.reason)
+            case Action.CLEAN:
+                return self._cleaned(decision.reason)
+            case Action.KEEP:
+                return self._kept()
+
+    def _done(self, action: str, reason: str, element: DataElement | None) -> DataElement | None:
+        self.walk.tally[(self.path, action, reason)] += 1
+        return element
+
+    def _vr(self) -> str:
+        """The VR to write: the dictionary's where it has one, else the stated one."""
+        known = dictionary_vrs(self.tag)
+        stated = self._stated_vr()
+        if stated in known or not known:
+            return stated or "UN"
+        return known[0]
+
+    def _stated_vr(self) -> str | None:
+        return None if self.element.VR == "UN" else self.element.VR
+
+    def _text(self) -> str:
+        return elements.text_of(self.source, self.element)
+
+    def _is_sequence(self) -> bool:
+        return elements.is_sequence(self.element)
+
+    def _zeroed(self, reason: str) -> DataElement | None:
+        pseudonym = self._pseudonym()
+        if pseudonym:
+            return self._done("pseudonym", reason, DataElement(self.tag, self._vr(), pseudonym))
+        vr = self._vr()
+        return self._done("emptied", reason, DataElement(self.tag, vr, empty_value(vr)))
+
+    def _dummied(self, reason: str) -> DataElement | RawDataElement | None:
+        vr = self._vr()
+        if vr == "SQ":
+            return self._done("dummied", reason, DataElement(self.tag, "SQ", Sequence([Dataset()])))
+        pseudonym = self._pseudonym()
+        if pseudonym:
+            return self._done("pseudonym", reason, DataElement(self.tag, vr, pseudonym))
+        if vr == "UI":
+            return self._uid_mapped(reason)
+        return self._done("dummied", reason, DataElement(self.tag, vr, dummy_value(vr)))
+
+    def _pseudonym(self) -> str:
+        """The stand-in for a patient's name, ID or accession number; empty for other attributes and empty values."""
+        if self.tag not in (PATIENT_ID, PATIENT_NAME, ACCESSION):
+            return ""
+        original = self._text()
+        if len(self.path) == 1 and self.tag in (PATIENT_ID, PATIENT_NAME):
+            return self.walk.patient
+        if not original or self.tag == PATIENT_NAME:
+            return ""
+        return self.walk.pseudonyms.patient_id(original) if self.tag == PATIENT_ID else self.walk.pseudonyms.accession(original)
+
+    def _uid_mapped(self, reason: str) -> DataElement | RawDataElement | None:
+        if self._is_sequence():
+            return self._searched()
+        originals = [part for part in self._text().split("\\") if part.strip()]
+        mapped = [self.walk.pseudonyms.uid(part) for part in originals]
+        if mapped == originals:
+            return self._portable("UI")
+        value = mapped[0] if len(mapped) == 1 else mapped or None
+        return self._done("uid_mapped", reason, DataElement(self.tag, "UI", value))
+
+    def _searched(self) -> DataElement:
+        """A sequence that stays: every item is cleaned by the same rules."""
+        items = [self.walk.cleaned(item, self.path) for item in elements.items_at(self.source, self.tag)]
+        return DataElement(self.tag, "SQ", Sequence(items))
+
+    def _cleaned(self, reason: str) -> DataElement | None:
+        vr = self._vr()
+        if vr == "SQ":
+            return self._searched()
+        if vr in TIME_VRS:
+            return self._shifted(vr, reason)
+        if vr in TEXT_VRS - {"PN", "AE"} and reason != "retain_modified_dates":
+            return self._done("cleaned", reason, DataElement(self.tag, vr, self._clean_text()))
+        return self._done("removed", reason, None)
+
+    def _clean_text(self) -> list[str] | None:
+        return [self.walk.echo.cleaned(part) for part in self._text().split("\\")] or None
+
+    def _shifted(self, vr: str, reason: str) -> DataElement | None:
+        values = [part for part in self._text().split("\\") if part.strip()]
+        moved = [self._moved(vr, value) for value in values]
+        if any(value is None for value in moved):
+            return self._done("emptied", "invalid_value", DataElement(self.tag, vr, empty_value(vr)))
+        action = "kept_time" if vr == "TM" else "date_shifted"
+        return self._done(action, reason, DataElement(self.tag, vr, moved or None))
+
+    def _moved(self, vr: str, value: str) -> str | None:
+        if vr == "TM":
+            return value.strip() if is_time_form(value) else None
+        return shifted_date(value, self.walk.days) if vr == "DA" else shifted_datetime(value, self.walk.days)
+
+    def _kept(self) -> DataElement | RawDataElement | None:
+        vr = self._vr()
+        if not vr_is_trusted(self.tag, self._stated_vr(), vr):
+            return self._done("removed", "unexpected_vr", None)
+        if vr == "SQ":
+            return self._searched()
+        fault = Doubt(self.source, self.walk.echo, self.walk.little).fault(self.element, vr)
+        if fault and vr in BINARY_VRS:
+            return self._done("removed", fault, None)
+        if fault:
+            return self._done("dummied", fault, DataElement(self.tag, vr, self._replacement(vr)))
+        return self._portable(vr)
+
+    def _replacement(self, vr: str) -> object:
+        if self.tag == CHARACTER_SET:
+            return "ISO_IR 192"
+        return None if vr == "UI" else dummy_value(vr)
+
+    def _trimmed(self, value: bytes) -> DataElement | RawDataElement:
+        kept = without_tail(self.source, value)
+        if len(kept) == len(value):
+            return self.element
+        self._done("cleaned", "bytes_behind_the_last_pixel", None)
+        if isinstance(self.element, RawDataElement):
+            return self.element._replace(value=kept, length=len(kept))
+        return DataElement(self.tag, self.element.VR, kept)
+
+    def _portable(self, vr: str) -> DataElement | RawDataElement | None:
+        """The raw element where its bytes fit the output's encoding, else a converted copy."""
+        element = self.element
+        if self.tag == PIXEL_DATA and isinstance(element.value, bytes):
+            element = self._trimmed(element.value)
+        if isinstance(element, RawDataElement):
+            same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)
+            if same and (self.walk.implicit or element.VR not in (None, "UN")):
+                return element
+            return elements.converted(self.source, element._replace(VR=vr) if element.VR in (None, "UN") else element)
+        if isinstance(element.value, bytes):
+            return element
+        return copy.deepcopy(element)
