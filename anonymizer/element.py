@@ -1,4 +1,10 @@
-"""One element under its decision: what is removed, emptied, replaced, mapped, shifted, cleaned, or kept after three checks."""
+"""One element under its decision: what is removed, emptied, replaced, mapped, shifted, cleaned, or kept after three checks.
+
+`Element.applied` is a pure function of the walk's settled choices, the character set in force, the path, the tag, the
+stated VR, the encoding and the bytes of the value - so its result may be remembered by those. Two kinds may not:
+sequences, and the elements for which `depends_on_siblings` is true. For these `source` must be the data set or item that
+really holds the element, with its siblings.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +23,26 @@ from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
 from anonymizer.pixel_data import PIXEL_DATA, without_tail
 from anonymizer.profile import Decision
 from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
-from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs
+from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs, is_repeating_group
 from anonymizer.trust import BINARY_VRS, CHARACTER_SET, Doubt, vr_is_trusted
 
 if TYPE_CHECKING:
     from anonymizer.walk import Walk
+
+
+_TOGETHER = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010, 0x00420011})  # pixels have rows, a document has a type
+_CONTENT_VALUES = frozenset({0x0040A123, 0x0040A160})  # a report's name or text means what its concept says
+
+
+def depends_on_siblings(tag: int, decision: Decision) -> bool:
+    """Whether the result for an element also rests on other elements of the data set or item that holds it.
+
+    True for pixels (rows, columns, bits), encapsulated documents (their type), overlays (their size), private elements
+    (the creator of their block) and the names and texts of report content (their concept).
+    """
+    if decision.action is Action.REMOVE:
+        return False
+    return tag in _TOGETHER or tag in _CONTENT_VALUES or is_repeating_group(tag) or bool(tag >> 16 & 1)
 
 
 @dataclass(slots=True)
