@@ -113,7 +113,7 @@ def _plan(profile: Profile, family: Family, depth: int) -> Plan:
 
 def basic_profile(*options: Option) -> Profile:
     """The basic profile with any options; with none it is the strict profile: dates are removed or replaced by a dummy."""
-    return Profile("+".join(("basic", *sorted(option.name.lower() for option in options))), frozenset(options))
+    return Profile("+".join(("basic", *sorted({option.name.lower() for option in options}))), frozenset(options))
 
 
 def screening_profile() -> Profile:
@@ -146,9 +146,9 @@ def profile_named(text: str) -> Profile:
     """
     start, *wanted = (word.strip().casefold().replace("-", "_") for word in text.split("+"))
     known = {option.name.lower(): option for option in Option}
-    for word, accepted in ((start, _STARTS), *((word, known) for word in wanted)):
-        if word not in accepted:
-            raise ProfileError(f"{word!r} is not known", subject="profile", accepted=_grammar())
+    strange = [word for word in (start,) if word not in _STARTS] + [word for word in wanted if word not in known]
+    if strange:
+        raise ProfileError(f"{strange[0]!r} is not known", subject="profile", accepted=_grammar())
     return basic_profile(*_STARTS[start]().options, *(known[word] for word in wanted))
 
 
