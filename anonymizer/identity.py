@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -51,8 +51,16 @@ def identity_of(dataset: Dataset, plan: Plan) -> Identity:
 
 
 def patient_of(dataset: Dataset) -> str:
-    """What tells this patient from others: the ID, else name and birth date, else the study's UID (never empty if one is there)."""
-    own = {tag: elements.text_at(dataset, tag) for tag in (PATIENT_ID, PATIENT_NAME, BIRTH_DATE, STUDY_UID)}
+    """What tells this patient from others; see `patient_from`."""
+    return patient_from({tag: elements.text_at(dataset, tag) for tag in (PATIENT_ID, PATIENT_NAME, BIRTH_DATE, STUDY_UID)})
+
+
+def patient_from(texts: Mapping[int, str]) -> str:
+    """What tells this patient from others, from decoded texts by tag: the ID, else name and birth date, else the study's UID.
+
+    Never empty if one of them is there. Padding (spaces and NULs at either end) does not make another patient.
+    """
+    own = {tag: texts.get(tag, "").strip(" \x00") for tag in (PATIENT_ID, PATIENT_NAME, BIRTH_DATE, STUDY_UID)}
     if own[PATIENT_ID]:
         return own[PATIENT_ID]
     if own[PATIENT_NAME]:

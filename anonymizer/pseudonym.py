@@ -47,7 +47,7 @@ class Pseudonyms:
 
     def shift_days(self, patient: str) -> int:
         """How far a patient's dates move: the same for all their studies, 1 to 3652 days back."""
-        return -1 - int.from_bytes(self.key.digest("shift", patient)[:8]) % SHIFT_RANGE_DAYS
+        return -1 - int.from_bytes(self.key.digest("shift", patient.strip(" \x00"))[:8]) % SHIFT_RANGE_DAYS
 
     def _letters(self, purpose: str, original: str, count: int) -> str:
         return base64.b32encode(self.key.digest(purpose, original.strip(" \x00"))).decode()[:count]

@@ -10,49 +10,19 @@ import json
 import os
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset
-
-from anonymizer import elements
 from anonymizer.errors import VaultError
-from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME, patient_of
-from anonymizer.key import KEY_BYTES, ProjectKey, read_key
-from anonymizer.pseudonym import Pseudonyms
+from anonymizer.key import KEY_BYTES, read_key
+from anonymizer.vault.entries import Entry
 
 MAGIC = b"SHOKEN-VAULT-1\n"
 KEY_VARIABLE = "SHOKEN_VAULT_KEY"
 KEY_FILE_VARIABLE = "SHOKEN_VAULT_KEY_FILE"
 _NONCE_BYTES = 12
 _UIDS = {"study": 0x0020000D, "series": 0x0020000E, "instance": 0x00080018, "frame_of_reference": 0x00200052}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
-    """One pseudonym and what it stands for. `kind`: patient, patient_name, accession, study, series, instance,
-    frame_of_reference, shift_days. The original never shows in a repr.
-    """
-
-    kind: str
-    pseudonym: str
-    original: str = field(repr=False)
-
-
-def entries_of(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:
-    """What one original data set adds to the vault, sorted."""
-    pseudonyms = Pseudonyms(key)
-    patient = pseudonyms.patient_id(patient_of(dataset))
-    found = {Entry("shift_days", patient, str(pseudonyms.shift_days(patient_of(dataset))))}
-    for kind, tag in (("patient", PATIENT_ID), ("patient_name", PATIENT_NAME)):
-        found.add(Entry(kind, patient, elements.text_at(dataset, tag)))
-    accession = elements.text_at(dataset, ACCESSION)
-    found.add(Entry("accession", pseudonyms.accession(accession), accession))
-    for kind, tag in _UIDS.items():
-        original = elements.text_at(dataset, tag)
-        found.add(Entry(kind, pseudonyms.uid(original) if original else "", original))
-    return tuple(sorted(entry for entry in found if entry.original))
 
 
 @dataclass(frozen=True, slots=True)
