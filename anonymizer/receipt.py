@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from anonymizer.rules import dictionary_entry
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ReceiptLine:
-    """One attribute (a path of tags through sequences, item numbers left out), what was done, why, how often."""
+class ReceiptLine(NamedTuple):
+    """One attribute (a path of tags through sequences, item numbers left out), what was done, why, how often.
+
+    A named tuple, since a file has a hundred of them and they are sorted, compared and hashed for every file.
+    """
 
     path: str
     action: str
     reason: str
-    count: int
+    count: int  # type: ignore[assignment] # it hides tuple.count, which nobody calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Receipt:
             "pixels": self.pixels,
             "counts": self.counts(),
             "lines": [
-                {"path": line.path, "name": _name(line.path), "action": line.action, "reason": line.reason, "count": line.count}
+                {"path": line.path, "name": attribute_name(line.path), "action": line.action, "reason": line.reason, "count": line.count}
                 for line in self.lines
             ],
         }
@@ -53,7 +56,8 @@ def path_text(path: tuple[int, ...]) -> str:
     return "/".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in path)
 
 
-def _name(path: str) -> str:
+def attribute_name(path: str) -> str:
+    """The dictionary's keyword for the last attribute of a path; empty for private and unknown ones."""
     last = path.rsplit("/", 1)[-1].strip("()").replace(",", "")
     entry = dictionary_entry(int(last, 16))
     return entry.keyword if entry else ""

@@ -7,6 +7,8 @@ synchronisation). Keys are idempotent, so recording twice is harmless.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.database import connected
@@ -16,8 +18,20 @@ CREATE TABLE IF NOT EXISTS jobs (
     key TEXT PRIMARY KEY, case_id TEXT NOT NULL, status TEXT NOT NULL, digest TEXT NOT NULL, document TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '', lease_until REAL NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS shared (digest TEXT PRIMARY KEY, document TEXT NOT NULL);
 """
-FINISHED = ("screened", "not_screened")
+FINISHED = '["screened", "not_screened", "deidentified", "scanned"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One job that ended; see `JobLedger.record`."""
+
+    key: str
+    digest: str
+    status: str
+    document: str = ""
+    case: str = ""
 
 
 class JobLedger:
@@ -33,23 +47,43 @@ class JobLedger:
 
     def done(self, key: str) -> str | None:
         """The digest of a job that finished, or None; a failed job is not done and is tried again."""
-        row = self._one("SELECT digest FROM jobs WHERE key = ? AND status IN (?, ?)", key, *FINISHED)
+        row = self._one("SELECT digest FROM jobs WHERE key = ? AND status IN (SELECT value FROM json_each(?))", key, FINISHED)
         return None if row is None else str(row[0])
 
     def document(self, key: str) -> str:
         """What was recorded beside a finished job, or ""."""
-        row = self._one("SELECT document FROM jobs WHERE key = ? AND status IN (?, ?)", key, *FINISHED)
+        row = self._one("SELECT document FROM jobs WHERE key = ? AND status IN (SELECT value FROM json_each(?))", key, FINISHED)
         return "" if row is None else str(row[0])
 
     def record(self, key: str, digest: str, status: str, document: str = "", case: str = "") -> None:
         """Mark a job as ended and drop its lease. Recording again replaces the same row."""
+        self.record_all([Record(key, digest, status, document, case)])
+
+    def record_all(self, records: Iterable[Record], shared: Mapping[str, str] | None = None) -> None:
+        """Several jobs at once, all or none; `shared` are documents by digest that more than one job refers to."""
         with connected(self.path) as db:
-            db.execute(
+            db.executemany("INSERT OR IGNORE INTO shared (digest, document) VALUES (?, ?)", (shared or {}).items())
+            db.executemany(
                 "INSERT INTO jobs (key, case_id, status, digest, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " case_id=excluded.case_id, status=excluded.status, digest=excluded.digest, document=excluded.document,"
                 " owner='', lease_until=0",
-                (key, case, status, digest, document),
+                ((record.key, record.case, record.status, record.digest, record.document) for record in records),
             )
+
+    def shared(self) -> Iterator[tuple[str, str]]:
+        """Every shared document by its digest, sorted by digest."""
+        with connected(self.path) as db:
+            yield from db.execute("SELECT digest, document FROM shared ORDER BY digest")
+
+    def keys(self) -> frozenset[str]:
+        """Every job this ledger has seen."""
+        with connected(self.path) as db:
+            return frozenset(str(row[0]) for row in db.execute("SELECT key FROM jobs"))
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop jobs that are of no present run."""
+        with connected(self.path) as db:
+            db.executemany("DELETE FROM jobs WHERE key = ?", ((key,) for key in keys))
 
     def claim(self, key: str, case: str) -> bool:
         """Take a job for this owner until the lease ends; False while another owner's lease runs."""

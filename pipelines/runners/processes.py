@@ -25,18 +25,22 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class ProcessRunner:
-    """`pipelines.ports.Runner` over a process pool; the cores are shared out between the workers."""
+    """`pipelines.ports.Runner` over a process pool; the cores are shared out between the workers.
 
-    def __init__(self, workers: int = 0, jobs_per_worker: int = 16) -> None:
+    `queued` more jobs than workers are in flight, so that short jobs do not wait for this process between each other.
+    """
+
+    def __init__(self, workers: int = 0, jobs_per_worker: int = 16, queued: int = 0) -> None:
         cores = os.cpu_count() or 1
         self.workers = workers or max(1, cores // 2)
         self.jobs_per_worker = jobs_per_worker
+        self.queued = queued
         self.threads = max(1, cores // self.workers)
 
     def run(
         self, work: Callable[[Job], Outcome], jobs: Iterable[Job], failed: Callable[[Job, BaseException], Outcome]
     ) -> Iterator[Outcome]:
-        """Outcomes as they complete. No more jobs are in flight than there are workers, so few are suspect after a crash."""
+        """Outcomes as they complete. Few more jobs are in flight than there are workers, so few are suspect after a crash."""
         guarded, waiting = Guarded(work), iter(jobs)
         while True:
             suspects: list[Job] = []
@@ -62,7 +66,7 @@ class ProcessRunner:
     def _submit(
         self, pool: ProcessPoolExecutor, work: Callable[[Job], Outcome], waiting: Iterator[Job], flying: dict[Future[Outcome], Job]
     ) -> bool:
-        for job in islice(waiting, self.workers - len(flying)):
+        for job in islice(waiting, self.workers + self.queued - len(flying)):
             try:
                 flying[pool.submit(work, job)] = job
             except BrokenProcessPool:
