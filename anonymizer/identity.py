@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
 from anonymizer import elements
@@ -68,9 +67,17 @@ def patient_from(texts: Mapping[int, str]) -> str:
     return own[STUDY_UID]
 
 
+def tells_who(tag: int, vr: str | None) -> bool:
+    """Whether `identity_of` or `patient_of` may read an element of this tag and stated VR (None: none stated), at any depth.
+
+    The fast walk knows a patient again by the bytes of these elements, so whatever else they come to read must be named here.
+    """
+    return tag == STUDY_UID or _identifies(tag, vr)
+
+
 def _identifying(dataset: Dataset, plan: Plan) -> Iterator[tuple[int, str]]:
     for tag, element in elements.held(dataset):
-        if tag in _LISTED or _is_name(element):
+        if _identifies(tag, element.VR):
             if plan[int(tag)].action is not Action.KEEP:
                 yield int(tag), elements.text_of(dataset, element)
         elif elements.is_sequence(element):
@@ -78,5 +85,5 @@ def _identifying(dataset: Dataset, plan: Plan) -> Iterator[tuple[int, str]]:
                 yield from _identifying(item, plan)
 
 
-def _is_name(element: DataElement | RawDataElement) -> bool:
-    return element.VR == "PN" or (element.VR in (None, "UN") and dictionary_vrs(element.tag) == ("PN",))
+def _identifies(tag: int, vr: str | None) -> bool:
+    return tag in _LISTED or vr == "PN" or (vr in (None, "UN") and dictionary_vrs(tag) == ("PN",))
