@@ -6,6 +6,7 @@ Everything is HMAC-SHA256 of the original value, one purpose each, so a UID's ps
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -17,6 +18,7 @@ from anonymizer.key import ProjectKey
 SHIFT_RANGE_DAYS = 3652
 _UUID_VERSION = 8 << 76
 _UUID_VARIANT = 2 << 62
+_LETTERS = re.compile(r"P[A-Z2-7]{16}|A[A-Z2-7]{15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Pseudonyms:
     def accession(self, original: str) -> str:
         """`A` and 15 letters or digits (75 bits): fits SH."""
         return "A" + self._letters("accession", original, 15)
+
+    def device_title(self, original: str) -> str:
+        """`T` and 15 letters or digits (75 bits): fits AE."""
+        return "T" + self._letters("device", original, 15)
 
     def file_handle(self, relative_path: str) -> str:
         """`f` and 20 letters or digits (100 bits) for a file of one export; its name cannot be read off it."""
@@ -99,3 +105,16 @@ def is_time_form(value: str) -> bool:
 
 def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
+
+
+def is_letters(text: str) -> bool:
+    """Whether a text has the form of a patient's or an accession number's pseudonym."""
+    return _LETTERS.fullmatch(text.strip(" \x00")) is not None
+
+
+def is_pseudonymous_uid(text: str) -> bool:
+    """Whether a UID has the form that `Pseudonyms.uid` gives: 2.25 and a UUID of version 8."""
+    number = text.strip(" \x00").removeprefix("2.25.")
+    if len(number) > 39 or not _is_digits(number) or number == text.strip(" \x00"):
+        return False
+    return int(number) >> 76 & 0xF == 8 and int(number) >> 62 & 3 == 2 and int(number) < 1 << 128

@@ -1,8 +1,9 @@
 """What one instance adds to the vault: pairs of a pseudonym and the original it stands for.
 
 Two sorts of entries. A *mapping* (patient ID, accession number, every UID, the days a patient's dates moved) follows from
-the original alone: one pseudonym has one original for ever. A *fact* (patient's name, birth date, sex) is what a header
-said: one patient may be written in several ways, so facts are kept for the patient and, exact, for the series.
+the original alone: one pseudonym has one original for ever. A *fact* (name, birth date, sex, whose study, under what
+number) is what a header said: one patient may be written in several ways, so facts are kept for the patient, for the
+study and, exact, for the series.
 """
 
 from __future__ import annotations
@@ -20,18 +21,20 @@ from anonymizer.rules import dictionary_vrs
 
 SEX, SERIES_UID, INSTANCE_UID, FRAME_OF_REFERENCE_UID = 0x00100040, 0x0020000E, 0x00080018, 0x00200052
 UID_KINDS = {STUDY_UID: "study", SERIES_UID: "series", INSTANCE_UID: "instance", FRAME_OF_REFERENCE_UID: "frame_of_reference"}
-FACT_TAGS = {PATIENT_NAME: "patient_name", BIRTH_DATE: "birth_date", SEX: "sex"}
-FACTS = frozenset(FACT_TAGS.values())
+PERSON_TAGS = {PATIENT_NAME: "patient_name", BIRTH_DATE: "birth_date", SEX: "sex"}
+STUDY_TAGS = PERSON_TAGS | {PATIENT_ID: "patient_id", ACCESSION: "accession_number"}
+FACTS = frozenset(STUDY_TAGS.values())
 KINDS = ("patient", "shift_days", "accession", *UID_KINDS.values(), "uid", *sorted(FACTS))
-ENTRY_TAGS = tuple(sorted((PATIENT_ID, ACCESSION, *UID_KINDS, *FACT_TAGS)))
+ENTRY_TAGS = tuple(sorted((PATIENT_ID, ACCESSION, *UID_KINDS, *PERSON_TAGS)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
     """One pseudonym and what it stands for; `kind` is one of KINDS. The original never shows in a repr.
 
-    `patient`, `shift_days` (days as text) and `accession` are keyed by the pseudonym of an ID, UIDs by the UID in the output, facts by
-    the pseudonym of the patient and by that of the series.
+    Mappings: `patient`, `shift_days` (days as text) and `accession` by the letters that stand for them, UIDs by the UID of the output.
+    Facts: `patient_name`, `birth_date`, `sex` by the patient's pseudonym and by the pseudonymous UIDs of study and series;
+    `patient_id`, `accession_number` by those UIDs only.
     """
 
     kind: str
@@ -66,14 +69,14 @@ def _of_patient(own: Mapping[int, str], pseudonyms: Pseudonyms) -> Iterator[Entr
     original = patient_from(own)
     patient = pseudonyms.patient_id(original)
     yield Entry("shift_days", patient, str(pseudonyms.shift_days(original)))
-    series = pseudonyms.uid(own[SERIES_UID]) if SERIES_UID in own else ""
-    for tag, kind in FACT_TAGS.items():
+    places = [pseudonyms.uid(own[tag]) for tag in (STUDY_UID, SERIES_UID) if tag in own]
+    for tag, kind in STUDY_TAGS.items():
         if tag in own:
-            yield from (Entry(kind, pseudonym, own[tag]) for pseudonym in (patient, series) if pseudonym)
+            yield from (Entry(kind, place, own[tag]) for place in ([patient, *places] if tag in PERSON_TAGS else places))
 
 
 def _mappings(tag: int, text: str, pseudonyms: Pseudonyms) -> Iterator[Entry]:
-    if tag in FACT_TAGS or not text.strip(" \x00"):
+    if tag in PERSON_TAGS or not text.strip(" \x00"):
         return
     if tag == PATIENT_ID:
         yield Entry("patient", pseudonyms.patient_id(text), text.strip(" \x00"))

@@ -1,4 +1,4 @@
-"""The truth about models: an append-only chain of events in a JSON-lines file.
+"""The truth about models (and about uses of a vault): an append-only chain of events in a JSON-lines file.
 
 Every entry carries the sha256 of the one before it, and a small file beside it holds the length and
 the last digest, so that an edited, removed, reordered or cut-off entry is found by `audit`. Whoever
@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from cad.errors import ModelError
+from cad.errors import ModelError, ShokenError
 from pipelines.ports import Clock
 
-EVENTS = ("register", "approve", "promote")
 GENESIS = "0" * 64
 
 
@@ -34,8 +33,12 @@ class Audit:
     faults: tuple[str, ...]
 
 
-class ModelLedger:
-    """An append-only hash chain of model events."""
+class HashChain:
+    """An append-only hash chain; a subclass says which events it takes, its error, and what finds it sound."""
+
+    events: ClassVar[tuple[str, ...]]
+    error: ClassVar[type[ShokenError]]
+    sound: ClassVar[str]
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
@@ -47,13 +50,13 @@ class ModelLedger:
         return self.path.with_suffix(".head.json")
 
     def append(self, event: str, **facts: str) -> str:
-        """Add one event and return its digest. Raises ModelError for an unknown event or a chain that is not sound."""
-        if event not in EVENTS:
-            raise ModelError(f"unknown event {event!r}", subject="event", accepted=", ".join(EVENTS))
+        """Add one event and return its digest. Raises `error` for an unknown event or a chain that is not sound."""
+        if event not in self.events:
+            raise self.error(f"unknown event {event!r}", subject="event", accepted=", ".join(self.events))
         with self._locked():
             audit = self.audit()
             if audit.faults:
-                raise ModelError(audit.faults[0], subject=self.path.name, accepted="a chain that `shoken models audit` finds sound")
+                raise self.error(audit.faults[0], subject=self.path.name, accepted=self.sound)
             entry = {"n": audit.entries, "prev": audit.head, "at_utc": self.clock.now_utc(), "event": event, "facts": facts}
             line = _line(entry)
             self._anchor(audit.entries, audit.head, pending=_digest(line))
@@ -109,6 +112,14 @@ class ModelLedger:
             yield
         finally:
             os.close(handle)
+
+
+class ModelLedger(HashChain):
+    """The hash chain of model events."""
+
+    events = ("register", "approve", "promote")
+    error = ModelError
+    sound = "a chain that `shoken models audit` finds sound"
 
 
 def _line(entry: dict[str, Any]) -> bytes:
