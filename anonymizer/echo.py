@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from anonymizer.ages import without_old_ages
+
 # Placeholders and words of the trade are nobody's name.
 _NOT_NAMES = """
     anonymous anonymized anonymised anonym deidentified unknown none null nobody removed patient name test phantom doctor
@@ -63,7 +65,8 @@ class Echo:
         return any(needle in value for needle in self.needles)
 
     def cleaned(self, text: str) -> str:
-        """The text without the words that repeat an identifying value; empty when that does not suffice."""
+        """The text without the words that repeat an identifying value, ages over 89 as `90+`; empty when that does not suffice."""
+        text = without_old_ages(text)
         if not self.found_in(text) and not _looks_personal(text):
             return text
         words = [word for word in text.split() if not self.found_in(word) and not _looks_personal(word)]

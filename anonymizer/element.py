@@ -3,7 +3,7 @@
 `Element.applied` is a pure function of the walk's settled choices, the character set in force, the path, the tag, the
 stated VR, the encoding and the bytes of the value - so its result may be remembered by those. Two kinds may not:
 sequences, and the elements for which `depends_on_siblings` is true. For these `source` must be the data set or item that
-really holds the element, with its siblings.
+really holds the element, with its siblings; content sequences of reports must come through here too, for items are dropped.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from anonymizer import elements
+from anonymizer import content, elements, private
 from anonymizer.actions import Action, dummy_value, empty_value
+from anonymizer.ages import capped
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
+from anonymizer.overlays import overlay_without_text
 from anonymizer.pixel_data import PIXEL_DATA, without_tail
 from anonymizer.profile import Decision
 from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
@@ -30,19 +32,22 @@ if TYPE_CHECKING:
     from anonymizer.walk import Walk
 
 
+_TEXT_VALUE, _UID_VALUE = 0x0040A160, 0x0040A124
 _TOGETHER = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010, 0x00420011})  # pixels have rows, a document has a type
-_CONTENT_VALUES = frozenset({0x0040A123, 0x0040A160})  # a report's name or text means what its concept says
+_BY_CONCEPT = frozenset({_TEXT_VALUE, _UID_VALUE})  # what a report's text or UID means is its concept's word
+_OVERLAY_DATA = 0x3000
 
 
 def depends_on_siblings(tag: int, decision: Decision) -> bool:
     """Whether the result for an element also rests on other elements of the data set or item that holds it.
 
     True for pixels (rows, columns, bits), encapsulated documents (their type), overlays (their size), private elements
-    (the creator of their block) and the names and texts of report content (their concept).
+    (the creator of their block), and the content of reports: content sequences, texts and UIDs (their concept).
     """
     if decision.action is Action.REMOVE:
         return False
-    return tag in _TOGETHER or tag in _CONTENT_VALUES or is_repeating_group(tag) or bool(tag >> 16 & 1)
+    by_tag = tag in _TOGETHER or tag in _BY_CONCEPT or tag in content.CONTENT_SEQUENCES
+    return by_tag or is_repeating_group(tag) or bool(tag >> 16 & 1)
 
 
 @dataclass(slots=True)
@@ -59,6 +64,13 @@ class Element:
         """The element to write, or None. A raw value that is kept stays the bytes it was."""
         if isinstance(self.element, RawDataElement):
             elements.check_length(self.element)
+        if decision.action is not Action.REMOVE and self.tag >> 16 & 1:
+            return self._safe_private(decision.reason)
+        if decision.action is not Action.REMOVE and self.tag in _BY_CONCEPT and content.cleans_content(self.walk.profile):
+            return self._by_concept(decision)
+        return self._under(decision)
+
+    def _under(self, decision: Decision) -> DataElement | RawDataElement | None:
         match decision.action:
             case Action.REMOVE:
                 return self._done("removed", decision.reason, None)
@@ -134,19 +146,83 @@ class Element:
         return self._done("uid_mapped", reason, DataElement(self.tag, "UI", value))
 
     def _searched(self) -> DataElement:
-        """A sequence that stays: every item is cleaned by the same rules."""
-        items = [self.walk.cleaned(item, self.path) for item in elements.items_at(self.source, self.tag)]
-        return DataElement(self.tag, "SQ", Sequence(items))
+        """A sequence that stays: every item is cleaned by the same rules; of report content, some items go."""
+        held = elements.items_at(self.source, self.tag)
+        if self.tag in content.CONTENT_SEQUENCES and content.cleans_content(self.walk.profile):
+            held = [item for item in held if not self._drops(item)]
+        return DataElement(self.tag, "SQ", Sequence([self.walk.cleaned(item, self.path) for item in held]))
 
-    def _cleaned(self, reason: str) -> DataElement | None:
+    def _drops(self, item: Dataset) -> bool:
+        dropped = content.is_dropped(item, self.walk.profile)
+        if dropped:
+            self._done("removed", "content_item", None)
+        return dropped
+
+    def _by_concept(self, decision: Decision) -> DataElement | RawDataElement | None:
+        """A text or UID of report content, as the table of concepts says; unlisted concepts by the attribute's own rule."""
+        letter = content.letter_for(content.row_for(self.source), self.walk.profile)
+        if letter == "K":
+            return self._kept()
+        if letter == "D" and self.tag == _TEXT_VALUE:
+            return self._dummied(decision.reason)
+        return self._under(decision)
+
+    def _cleaned(self, reason: str) -> DataElement | RawDataElement | None:
         vr = self._vr()
         if vr == "SQ":
             return self._searched()
+        if is_repeating_group(self.tag):
+            return self._overlay(vr, reason)
         if vr in TIME_VRS:
             return self._shifted(vr, reason)
-        if vr in TEXT_VRS - {"PN", "AE"} and reason != "retain_modified_dates":
+        if vr == "AE":
+            return self._done("pseudonym", reason, DataElement(self.tag, vr, self._device_titles()))
+        if vr in TEXT_VRS - {"PN"} and reason != "retain_modified_dates":
             return self._done("cleaned", reason, DataElement(self.tag, vr, self._clean_text()))
         return self._done("removed", reason, None)
+
+    def _device_titles(self) -> list[str] | None:
+        """Application entity titles name institutions; what stays is which device it was, under a keyed name."""
+        pseudonyms = self.walk.pseudonyms
+        return [pseudonyms.device_title(part) if part.strip() else "" for part in self._text().split("\\")] or None
+
+    def _overlay(self, vr: str, reason: str) -> DataElement | RawDataElement | None:
+        bitmap = overlay_without_text(self.source, self.tag)
+        if bitmap is None:
+            return self._done("removed", "overlay_may_hold_text", None)
+        if self.tag & 0xFFFF == _OVERLAY_DATA:
+            same = bitmap == self.element.value
+            return self._done("kept" if same else "cleaned", reason, DataElement(self.tag, "OW", bitmap))
+        if vr in TEXT_VRS - {"CS"}:
+            return self._done("cleaned", reason, DataElement(self.tag, vr, self._clean_text()))
+        return self._kept()
+
+    def _safe_private(self, reason: str) -> DataElement | RawDataElement | None:
+        """A private element that the standard lists for its creator, or the creator of such; all others go."""
+        if private.is_creator(self.tag):
+            kept = private.reserves_something_kept(self.source, self.tag)
+            return self._portable("LO") if kept else self._done("removed", "private", None)
+        row = private.row_for(self.source, self.tag)
+        if row is None:
+            return self._done("removed", "private", None)
+        if self._stated_vr() not in (None, row.vr) or (row.vr == "SQ" and self.element.VR != "SQ"):
+            return self._done("removed", "unexpected_vr", None)
+        return self._private_value(row.vr, reason)
+
+    def _private_value(self, vr: str, reason: str) -> DataElement | RawDataElement | None:
+        if isinstance(self.element, RawDataElement):
+            self.element = self.element._replace(VR=vr)
+        if vr == "SQ":
+            return self._searched()
+        if vr == "UI":
+            return self._kept_private(vr) if self.walk.profile.keeps_uids else self._uid_mapped(reason)
+        if vr in TEXT_VRS - {"CS"}:
+            return self._done("cleaned", reason, DataElement(self.tag, vr, self._clean_text()))
+        return self._kept_private(vr)
+
+    def _kept_private(self, vr: str) -> DataElement | RawDataElement | None:
+        fault = Doubt(self.source, self.walk.echo, self.walk.little).fault(self.element, vr)
+        return self._done("removed", fault, None) if fault else self._portable(vr)
 
     def _clean_text(self) -> list[str] | None:
         return [self.walk.echo.cleaned(part) for part in self._text().split("\\")] or None
@@ -175,7 +251,14 @@ class Element:
             return self._done("removed", fault, None)
         if fault:
             return self._done("dummied", fault, DataElement(self.tag, vr, self._replacement(vr)))
-        return self._portable(vr)
+        return self._age(vr) if vr == "AS" else self._portable(vr)
+
+    def _age(self, vr: str) -> DataElement | RawDataElement | None:
+        stated = self._text().split("\\")
+        said = [capped(value) for value in stated]
+        if said == stated:
+            return self._portable(vr)
+        return self._done("cleaned", "age_over_89", DataElement(self.tag, vr, said))
 
     def _replacement(self, vr: str) -> object:
         if self.tag == CHARACTER_SET:

@@ -80,6 +80,11 @@ class Profile:
             return "UNMODIFIED"
         return "MODIFIED" if Option.RETAIN_MODIFIED_DATES in self.options else "REMOVED"
 
+    @property
+    def keeps_uids(self) -> bool:
+        """Whether UIDs stay as they are."""
+        return Option.RETAIN_UIDS in self.options
+
     def decide(self, tag: int, family: Family, depth: int) -> Decision:
         """What happens to an attribute (tag = group * 65536 + element) of an IOD family at a nesting depth."""
         return self.plan(family, depth)[tag]
@@ -157,10 +162,11 @@ def _grammar() -> str:
 
 
 def _decide(profile: Profile, tag: int, family: Family, depth: int) -> Decision:
-    if tag >> 16 in (0x0000, 0x0002):
-        return Decision(Action.REMOVE, "not_of_a_data_set")  # commands and file meta; the output gets a meta of its own
+    decision = _before_the_table(profile, tag)
+    if decision is not None:
+        return decision
     rule = rules.rule_for(tag)
-    if rule is None or rules.is_repeating_group(tag):
+    if rule is None:
         return _unlisted(profile, tag)
     letters = {option: rule.options[option.column] for option in profile.options if option.column in rule.options}
     for wanted in ("C", "K"):  # where two options speak, cleaning wins over keeping
@@ -168,7 +174,34 @@ def _decide(profile: Profile, tag: int, family: Family, depth: int) -> Decision:
         if named:
             return Decision(Action(wanted), named[0])
     kind = attribute_type(family, tag, depth) if is_compound(rule.basic) else AttributeType.UNKNOWN
-    return Decision(resolve(rule.basic, kind), "private" if rule.pattern == rules.PRIVATE_PATTERN else "profile")
+    return Decision(resolve(rule.basic, kind), "profile")
+
+
+def _before_the_table(profile: Profile, tag: int) -> Decision | None:
+    """Whole groups, and the content that one option opens; None where the table or the unlisted policy decides."""
+    if tag >> 16 in (0x0000, 0x0002):
+        return Decision(Action.REMOVE, "not_of_a_data_set")  # commands and file meta; the output gets a meta of its own
+    if tag >> 16 & 1:
+        return _optional(profile, Option.RETAIN_SAFE_PRIVATE, Action.CLEAN, "private")
+    if rules.is_repeating_group(tag):
+        kept = rules.is_overlay(tag) and tag & 0xFFFF in rules.OVERLAY_ELEMENTS
+        return _optional(profile, Option.CLEAN_GRAPHICS, Action.CLEAN if kept else Action.REMOVE, "curve_or_overlay")
+    if tag in _CONTENT and Option.CLEAN_STRUCTURED_CONTENT in profile.options:
+        return Decision(_CONTENT[tag], Option.CLEAN_STRUCTURED_CONTENT.name.lower())
+    return None
+
+
+# Where the content of a report or a document lies; without Clean Structured Content the rows and the unlisted policy hold.
+_CONTENT = {
+    0x0040A160: Action.CLEAN,  # Text Value
+    0x00420010: Action.CLEAN,  # Document Title
+    0x00420011: Action.KEEP,  # Encapsulated Document: only what was searched passes the gate
+}
+
+
+def _optional(profile: Profile, option: Option, action: Action, otherwise: str) -> Decision:
+    """The action under an option; without it the attribute is removed."""
+    return Decision(action, option.name.lower()) if option in profile.options else Decision(Action.REMOVE, otherwise)
 
 
 def _unlisted(profile: Profile, tag: int) -> Decision:
@@ -189,8 +222,8 @@ def _unlisted(profile: Profile, tag: int) -> Decision:
 
 
 def _never_kept(tag: int, vrs: tuple[str, ...]) -> str:
-    if rules.is_repeating_group(tag):
-        return "curve_or_overlay"
+    if rules.vouches_for_itself(tag):
+        return "private"
     if not tag & 0xFFFF:
         return "group_length"
     return "" if vrs else "unknown_attribute"

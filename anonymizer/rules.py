@@ -2,7 +2,8 @@
 
 The table decides for every attribute it lists. For attributes it does not list the policy fails closed:
 
-- commands and file meta in a data set, private groups, curve and overlay groups, group lengths, unknown tags: removed;
+- commands and file meta in a data set, private groups, curve and overlay groups, group lengths, unknown tags, what a file
+  says of the safety of its own private attributes (0008,0300): removed;
 - text (PN LT ST UT UC UR AE LO SH) unless it is on the short list of technical texts below: dummy value;
 - dates and times: as if the table listed them with both longitudinal options;
 - UIDs: mapped, unless the value is registered in the standard (SOP classes, transfer syntaxes, ...);
@@ -48,6 +49,25 @@ RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColor
 SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData SegmentedBluePaletteColorLookupTableData
 """
 
+# The option columns that editions up to 2026d give the attributes added after 2024b (the generated rows have the basic
+# action only). Unformatted Text Value is ours under Clean Graphics: the standard keeps its sequence there, so its text is cleaned.
+_LATER_LETTERS = """
+cleanDescOpt:C 00081301 00081302 00081303 00081304 00100016 00100042 00100045 003A0020 0040B03B 0040B03F 00700006
+cleanStructContOpt:C 0040B020
+cleanGraphOpt:C 00700006
+rtnPatCharsOpt:C 00100042
+rtnPatCharsOpt:K 00100043 00100046 00100047 00102161 00102162
+rtnDevIdOpt:K 00181010 00181011
+rtnLongFullDatesOpt:K 0040B036
+rtnLongModifDatesOpt:C 0040B036
+rtnUIDsOpt:K 300A0054
+"""
+_SELF_VOUCHING = 0x00080300  # Private Data Element Characteristics Sequence
+_OVERLAY_NUMBERS = (0x10, 0x11, 0x15, 0x40, 0x45, 0x50, 0x51, 0x100, 0x102, 0x1001, 0x1301, 0x1302, 0x1303)
+_OVERLAY_TEXTS = (0x22, 0x1500, 0x4000)  # description, label, comments
+_OVERLAY_DATA = 0x3000
+OVERLAY_ELEMENTS = frozenset((*_OVERLAY_NUMBERS, *_OVERLAY_TEXTS, _OVERLAY_DATA))
+
 
 def _tags(keywords: str) -> frozenset[int]:
     return frozenset(tag for tag in map(tag_for_keyword, keywords.split()) if tag is not None)
@@ -77,7 +97,18 @@ class Rule:
 def _rule(row: tuple[str, ...], edition: str) -> Rule:
     pattern, name, _, basic, *cells = row
     letters = {column: cell for column, cell in zip(OPTION_COLUMNS, cells, strict=True) if cell}
-    return Rule(pattern, name or _dictionary_name(pattern), basic, letters, edition)
+    return Rule(pattern, name or _dictionary_name(pattern), basic, letters | _later_letters().get(pattern, {}), edition)
+
+
+@lru_cache(maxsize=1)
+def _later_letters() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for line in _LATER_LETTERS.split("\n")[1:-1]:
+        letter, *patterns = line.split()
+        column, action = letter.split(":")
+        for pattern in patterns:
+            found.setdefault(pattern, {})[column] = action
+    return found
 
 
 def _dictionary_name(pattern: str) -> str:
@@ -110,6 +141,16 @@ def rule_for(tag: int) -> Rule | None:
 def is_repeating_group(tag: int) -> bool:
     """Curve (50xx) and overlay (60xx) groups; without their data the rest of the group means nothing."""
     return (tag >> 24) in (0x50, 0x60) and not (tag >> 16) & 1
+
+
+def is_overlay(tag: int) -> bool:
+    """Overlay groups (60xx); curves (50xx) are retired and never kept."""
+    return (tag >> 24) == 0x60 and is_repeating_group(tag)
+
+
+def vouches_for_itself(tag: int) -> bool:
+    """Whether the attribute is a file's own word that its private attributes are safe; nobody checked that word."""
+    return tag == _SELF_VOUCHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_contradicting_dates_are_refused_by_name_too() -> None:
 
 def test_elements_that_rest_on_their_siblings_say_so() -> None:
     kept, gone = Decision(Action.CLEAN, "test"), Decision(Action.REMOVE, "test")
-    for tag in (0x7FE00010, 0x60023000, 0x60000022, 0x00091001, 0x00090010, 0x0040A160, 0x0040A123, 0x00420011):
+    for tag in (0x7FE00010, 0x60023000, 0x60000022, 0x00091001, 0x00090010, 0x0040A160, 0x0040A124, 0x0040A730, 0x00420011):
         assert depends_on_siblings(tag, kept)
         assert not depends_on_siblings(tag, gone)
     assert not depends_on_siblings(0x0008103E, kept)
