@@ -29,11 +29,19 @@ RESULT_FIELDS = frozenset({"tasks", "lang", "profile"})
 Names = Annotated[tuple[str, ...], NoDecode]
 Engine = Literal["serial", "processes", "ray"]
 Language = Literal["en", "ja"]
-Profile = Literal["screening", "basic"]
 
 
 class SettingsError(ShokenError):
     """A setting that is unknown or has a value that is not accepted."""
+
+
+class _NotAcceptedError(ValueError):
+    """A value whose accepted form is longer than a field's description."""
+
+    def __init__(self, problem: str, accepted: str) -> None:
+        self.problem = problem
+        self.accepted = accepted
+        super().__init__(problem)
 
 
 class Settings(BaseSettings):
@@ -43,7 +51,9 @@ class Settings(BaseSettings):
 
     tasks: Names = Field(default=(), description="names of installed tasks, separated by commas; none means every one")
     lang: Language = Field(default="en", description="en, ja")
-    profile: Profile = Field(default="screening", description="screening (dates shifted per patient), basic (dates removed)")
+    profile: str = Field(
+        default="screening", description="screening (dates shifted per patient), basic (dates removed), each with +options"
+    )
     engine: Engine = Field(default="serial", description="serial, processes, ray")
     workers: int = Field(default=0, ge=0, le=1024, description="0 (one worker for two cores) to 1024")
     jobs_per_worker: int = Field(default=16, ge=1, le=10_000, description="1 to 10000")
@@ -56,6 +66,21 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         names = value.split(",") if isinstance(value, str) else value
         return tuple(sorted({str(n).strip() for n in names} - {""})) if isinstance(names, list | tuple | set) else names
+
+    @field_validator("profile")
+    @classmethod
+    def _profile(cls, value: str) -> str:
+        """A name that the anonymizer knows. The default is not looked up: that would load its rules for every command."""
+        if value == "screening":
+            return value
+        from anonymizer.errors import ProfileError
+        from anonymizer.profile import profile_named
+
+        try:
+            profile_named(value)
+        except ProfileError as error:
+            raise _NotAcceptedError(error.problem, error.accepted) from None
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -143,6 +168,9 @@ def _sentence(error: ValidationError) -> SettingsError:
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     field = Settings.model_fields.get(name)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, _NotAcceptedError):
+        return SettingsError(cause.problem, subject=name, accepted=cause.accepted)
     return SettingsError(first["msg"].lower(), subject=name, accepted=(field.description or "") if field else "")
 
 

@@ -12,12 +12,11 @@ from anonymizer import elements, reading
 from anonymizer.files import DEIDENTIFIED, deidentify_file
 from anonymizer.gate import Reason, Verdict
 from anonymizer.key import ProjectKey
-from anonymizer.profile import Profile, basic_profile, screening_profile
+from anonymizer.profile import Option, Profile, profile_named
 from anonymizer.pseudonym import Pseudonyms
-from cad.errors import Refusal
+from cad.errors import Refusal, ShokenError
 from cad.networks import sha256_of
 
-PROFILES = {"screening": screening_profile, "basic": basic_profile}
 STUDY_INSTANCE_UID = 0x0020000D
 
 
@@ -59,8 +58,12 @@ class Desk:
     def deidentify(self, files: Mapping[str, Path], folder: Path) -> tuple[dict[str, Path], dict[str, Refusal]]:
         """De-identify files by handle into a folder: where each that passed lies now, and why the others did not pass.
 
-        Raises OSError when the disk refuses: a study must not be screened without the slices that did not fit.
+        Raises OSError when the disk refuses: a study must not be screened without the slices that did not fit; ShokenError
+        for a profile that removes faces, which takes whole series (`shoken deid` does).
         """
+        if Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES in self.profile.options:
+            accepted = "a profile without clean_recognizable_visual_features; `shoken deid` removes faces"
+            raise ShokenError("faces are not removed file by file", subject=self.profile.name, accepted=accepted)
         passed, refused = {}, {}
         for handle, path in sorted(files.items()):
             place = folder / handle  # sorted by handle wherever the export is mounted, so that reading order never changes
@@ -76,5 +79,5 @@ class Desk:
 
 
 def open_desk(key: ProjectKey, profile: str) -> Desk:
-    """A desk by the name of its profile."""
-    return Desk(key, PROFILES[profile]())
+    """A desk by the name of its profile (`anonymizer.profile.profile_named`). Raises ProfileError."""
+    return Desk(key, profile_named(profile))

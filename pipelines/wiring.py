@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pipelines.registry.on_mlflow import MlflowModels
 
 
+BATCH_JOBS_PER_WORKER = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What a case is screened with: tasks whose model is usable, their digests, and why others are left out."""
@@ -106,6 +109,15 @@ def runner(settings: Settings) -> Runner:
             raise SettingsError(problem, subject="--engine ray", accepted='pip install "shoken[cluster]", or serial, processes')
         return RayRunner(settings.workers)
     return ProcessRunner(settings.workers, settings.jobs_per_worker) if settings.engine == "processes" else SerialRunner()
+
+
+def batch_runner(settings: Settings) -> Runner:
+    """The engine of a job with very many small parts: worker processes always, so that a crash costs one file, or Ray."""
+    if settings.engine == "ray":
+        return runner(settings)
+    made = ProcessRunner(settings.workers, BATCH_JOBS_PER_WORKER)
+    made.queued = made.workers
+    return made
 
 
 def model_ledger() -> ModelLedger:

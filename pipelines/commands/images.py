@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.commands.screening import SettingsOption
-from pipelines.commands.terminal import JsonOption, put_json, say, spinner, table
+from pipelines.commands.screening import LangOption, SettingsOption, WorkersOption
+from pipelines.commands.terminal import DeidBar, JsonOption, put, put_json, say, spinner, table
 
 if TYPE_CHECKING:
+    from pipelines.config import Settings
     from pipelines.converting import FileRow
+    from pipelines.deidentification.run import Order
 
-InArgument = Annotated[Path, typer.Argument(metavar="IN", help="A folder, file or zip of DICOM files.", show_default=False)]
+InArgument = Annotated[Path, typer.Argument(metavar="IN", help="A folder, file, zip or DICOMDIR of DICOM files.", show_default=False)]
 OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.", show_default=False)]
+PROFILES = "screening|basic[+OPTION...]"
 
 
 def deid(
-    source: InArgument,
-    out: OutArgument,
-    profile: Annotated[str | None, typer.Option(metavar="screening|basic", help="Dates shifted per patient, or removed.")] = None,
-    settings: SettingsOption = None,
+    source: Annotated[
+        Path | None, typer.Argument(metavar="IN", help="A folder, file, zip or DICOMDIR of DICOM files.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="A new or empty folder; not needed for a dry run.", show_default=False)
+    ] = None,
+    profile: Annotated[str | None, typer.Option(metavar=PROFILES, help="Which rules; --describe says what they do.")] = None,
+    vault: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the way back in this encrypted file.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, write nothing.")] = False,
+    workers: WorkersOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that OUT holds.")] = False,
+    describe: Annotated[bool, typer.Option("--describe", help="Print what the profile does, as Markdown, and stop.")] = False,
+    lang: LangOption = None,
+    settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> int:
     """De-identify every file; what cannot be is refused with a reason."""
     from pipelines.config import load_settings
-    from pipelines.converting import deidentify_export
 
-    chosen = load_settings(settings, profile=profile)
-    with spinner("de-identifying") as bar:
-        rows = deidentify_export(source, None if dry_run else out, chosen, bar["update"])
-    return _tell(rows, out, as_json=json)
+    chosen = load_settings(settings, profile=profile, workers=workers, lang=lang)
+    if describe:
+        return _describe(chosen)
+    if source is None or (out is None and not dry_run):
+        missing = "Missing argument 'IN'." if source is None else "Missing argument 'OUT' (accepted without it: --dry-run)."
+        raise typer.BadParameter(missing)
+    return _deidentified(_order(chosen, source, None if dry_run else out, vault, resume=resume), out, as_json=json)
 
 
 def convert(source: InArgument, out: OutArgument, settings: SettingsOption = None, json: JsonOption = False) -> int:
@@ -43,20 +59,79 @@ def convert(source: InArgument, out: OutArgument, settings: SettingsOption = Non
 
     with spinner("converting") as bar:
         rows = convert_export(source, out, load_settings(settings), bar["update"])
-    return _tell(rows, out, as_json=json)
+    return _tell_conversion(rows, out, as_json=json)
 
 
-def _tell(rows: Sequence[FileRow], out: Path, *, as_json: bool) -> int:
+def _describe(settings: Settings) -> int:
+    from anonymizer.describe import describe
+    from anonymizer.profile import profile_named
+
+    put(describe(profile_named(settings.profile)).rstrip("\n"))
+    return 0
+
+
+def _order(settings: Settings, source: Path, out: Path | None, vault: Path | None, *, resume: bool) -> Order:
+    from pipelines import wiring
+    from pipelines.deidentification.run import Order
+    from pipelines.deidentification.vaults import check_vault, opened
+
+    if vault is not None:
+        check_vault(vault, source, out)
+    engine, desk = wiring.batch_runner(settings), wiring.desk(settings)
+    return Order(source, out, desk, engine, settings.lang, resume, partial(opened, vault) if vault else None)
+
+
+def _deidentified(order: Order, out: Path | None, *, as_json: bool) -> int:
+    from pipelines.deidentification.run import deidentify_export
+
+    with DeidBar(order.source) as bar:
+        result = deidentify_export(order, bar)
+    report = result.report
+    if as_json:
+        put_json({**report, "out": None if order.out is None else str(order.out), "resumed": result.resumed})
+    else:
+        _tell(report)
+    files = report["files"]
+    if files["refused"]:
+        where = f"; each is named in {order.out / 'manifest.jsonl'}" if order.out else ""
+        say(f"{files['refused']} of {files['in']} files were refused{where}")
+    if not as_json:
+        put(f"Report: {order.out / 'report.html'}" if order.out else f"A dry run: nothing was written{f' to {out}' if out else ''}.")
+    return result.exit_code
+
+
+def _tell(report: Mapping[str, Any]) -> None:
+    """The same numbers as the report's, shorter."""
+    files, profile = report["files"], report["profile"]
+    codes = ", ".join(code["code"] for code in profile["method_codes"])
+    put(f"{files['in']} files in = {files['deidentified']} de-identified + {files['refused']} refused")
+    put(f"{report['studies']} studies, {report['series']} series; profile {profile['name']} ({codes}); key {report['key_fingerprint']}")
+    table("What was done", ("action", "values"), Counter(report["actions"]).most_common())
+    _tell_pixels(report)
+    if report["refusals"]:
+        rows = [(row["reason"], row["count"], row["explanation"]) for row in report["refusals"]]
+        table("Refused", ("reason", "files", "what it means"), rows)
+
+
+def _tell_pixels(report: Mapping[str, Any]) -> None:
+    rows = [("pixels", code.replace("_", " "), f"{count} files") for code, count in sorted(report["pixels"].items())]
+    rows += [
+        ("faces", f"{row['status']} ({row['evidence']})".replace("_", " "), f"{row['series']} series")
+        for row in report["defacing"]["series"]
+    ]
+    rows.append(("dates", "shifted" if report["dates"]["shifted"] else report["dates"]["policy"], ""))
+    table("Pixels, faces, dates", ("what", "done", "count"), rows)
+
+
+def _tell_conversion(rows: tuple[FileRow, ...], out: Path, *, as_json: bool) -> int:
     counts: dict[tuple[str, str], int] = {}
     for row in rows:
         counts[row.status, row.reason] = counts.get((row.status, row.reason), 0) + 1
-    refused = sum(count for (status, _), count in counts.items() if status == "refused")
+    refused = {reason: count for (status, reason), count in counts.items() if status == "refused"}
     if as_json:
-        put_json(
-            {"out": str(out), "files": len(rows), "refused": {reason: n for (status, reason), n in counts.items() if status == "refused"}}
-        )
+        put_json({"out": str(out), "files": len(rows), "refused": refused})
     else:
         table(f"Files of {out}", ("status", "reason", "files"), [(*key, count) for key, count in sorted(counts.items())])
     if refused:
-        say(f"{refused} of {len(rows)} files were refused; each is named in {out / 'manifest.jsonl'}")
+        say(f"{sum(refused.values())} of {len(rows)} files were refused; each is named in {out / 'manifest.jsonl'}")
     return int(bool(refused))

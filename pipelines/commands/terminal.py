@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -87,6 +90,43 @@ class ScreeningBar:
         """A study ended."""
         self._progress.advance(self._studies)
         self._progress.console.print(f"{row.case}: {row.status}, {row.counts.findings} findings", highlight=False)
+
+
+class DeidBar:
+    """Files done, a second, refused, and the time left; silent where stderr is no terminal. Counts the export meanwhile."""
+
+    def __init__(self, source: Path) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        times = (TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self._progress = Progress(*columns, *times, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("de-identifying", total=None, rate="")
+        self._source, self._files, self._refused = source, 0, 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        if self._progress.console.is_terminal:
+            Thread(target=self._count, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def done(self, files: int, refused: int) -> None:
+        """So many more files are done, so many of them refused."""
+        self._files += files
+        self._refused += refused
+        rate = f"{self._files / max(time.monotonic() - self._began, 1e-3):,.0f} files/s, {self._refused} refused"
+        self._progress.update(self._task, completed=self._files, rate=rate)
+
+    def _count(self) -> None:
+        from pipelines.exchange.folders import counted
+
+        with contextlib.suppress(OSError):
+            self._progress.update(self._task, total=counted(self._source))
 
 
 def _progress() -> Progress:

@@ -72,7 +72,7 @@ def here(installed, monkeypatch):
         (("screen", "{export}", "{tmp}/out", "--settings", "{tmp}/none.toml"), "none.toml: cannot be read"),
         (("screen", "{export}", "{tmp}/out"), "no task has a usable model"),
         (("deid", "{tmp}/nowhere", "{tmp}/out"), "there is no such"),
-        (("deid", "{export}", "{tmp}/out", "--profile", "none"), "accepted: screening"),
+        (("deid", "{export}", "{tmp}/out", "--profile", "none"), "accepted: basic | screening"),
         (("convert", "{export}", "{export}/x"), "inside"),
         (("review", "{tmp}"), "holds no worklist.html"),
         (("models", "show", "liver"), "shoken train liver"),

@@ -1,0 +1,242 @@
+"""The work of one job, in whichever process: some files of an export de-identified, their rows and receipts handed back.
+
+A job works in a private folder of its own and moves each finished file into place, so that whatever is killed leaves no
+half-written file among the results, and doing a job again writes the same bytes over the same names.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from multiprocessing import parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anonymizer import reading
+from anonymizer.files import FileOutcome, deidentify_file
+from anonymizer.gate import Reason, Verdict
+from anonymizer.key import ProjectKey
+from anonymizer.profile import Profile
+from anonymizer.pseudonym import Pseudonyms
+from anonymizer.receipt import Receipt
+from anonymizer.vault import Entry, entries_of
+from cad.errors import Refusal
+from pipelines.deidentification.rows import ARCHIVE, DEIDENTIFIED, REFUSED, FileRow, packed
+from pipelines.exchange import folders
+from pipelines.exchange.folders import FoundFile
+
+if TYPE_CHECKING:
+    from anonymizer.defacing.account import FaceAccount
+
+FILE_SECONDS = 3600.0
+_FOLDER_NAME = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+class Kind(StrEnum):
+    """How the files of a job hang together."""
+
+    FILES = "files"
+    SERIES = "series"  # faces are removed: the files are one series and pass or are refused together
+    LOOSE = "loose"  # faces are removed, and the headers gave no series: nothing passes
+
+
+@dataclass(frozen=True, slots=True)
+class DeidJob:
+    """Some files of the export. `key` is idempotent: the same files under the same project key give the same job."""
+
+    key: str
+    files: tuple[FoundFile, ...]
+    kind: Kind = Kind.FILES
+
+
+@dataclass(frozen=True, slots=True)
+class DeidOutcome:
+    """How one job ended: its rows in the order of its files (`document`, see `rows.packed`), the receipts they name.
+
+    `entries` belong in the vault and nowhere else. `broken` is the job itself when it gave no rows, and `why`.
+    """
+
+    key: str
+    document: str
+    files: int
+    refused: int
+    receipts: dict[str, str] = field(default_factory=dict)
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
+    broken: DeidJob | None = None
+    why: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentify:
+    """The work of a `DeidJob`. `work` is OUT's private folder; `files` is where results go, None keeps none (a dry run)."""
+
+    key: ProjectKey
+    profile: Profile
+    work: Path
+    files: Path | None
+    for_vault: bool = False
+    file_seconds: float = FILE_SECONDS
+
+    def __call__(self, job: DeidJob) -> DeidOutcome:
+        """De-identify each file. Raises OSError when the disk refuses: a file that did not fit is not a refused file."""
+        bench = _Bench(self, self.work / job.key[:32])
+        shutil.rmtree(bench.folder, ignore_errors=True)
+        bench.folder.mkdir(mode=0o700)
+        try:
+            rows = bench.series(job.files) if job.kind is Kind.SERIES else [bench.row(found, job.kind) for found in job.files]
+        finally:
+            shutil.rmtree(bench.folder, ignore_errors=True)
+        refused = sum(row.status == REFUSED for row in rows)
+        return DeidOutcome(job.key, packed(rows), len(rows), refused, bench.receipts, tuple(bench.entries))
+
+
+@dataclass(frozen=True, slots=True)
+class _Clean:
+    """A file that passed: where its clean copy lies for now, and what was done to it."""
+
+    handle: str
+    path: Path
+    receipt: Receipt
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The study and series UIDs in the output, which are its last two folders."""
+        return self.path.parent.parent.name, self.path.parent.name
+
+
+@dataclass(slots=True)
+class _Bench:
+    """One job being worked on."""
+
+    order: Deidentify
+    folder: Path
+    receipts: dict[str, str] = field(default_factory=dict)
+    entries: dict[Entry, None] = field(default_factory=dict)
+    made: set[Path] = field(default_factory=set)
+
+    def row(self, found: FoundFile, kind: Kind) -> FileRow:
+        """One file from the export to its place in OUT."""
+        clean = self._cleaned(found)
+        if isinstance(clean, FileRow):
+            return clean
+        if kind is Kind.LOOSE:
+            return FileRow(
+                clean.handle, REFUSED, str(Reason.FACE_NOT_REMOVED), "its headers gave no series to look for a face in", *clean.place
+            )
+        return self._kept(clean)
+
+    def series(self, files: Sequence[FoundFile]) -> list[FileRow]:
+        """Files of one series: cleaned one by one, their faces removed together, then kept or refused together."""
+        from anonymizer.defacing import deface_series
+
+        cleaned = [self._staged(self._cleaned(found)) for found in files]
+        staged = [clean.path for clean in cleaned if isinstance(clean, _Clean)]
+        if not staged:
+            return [clean for clean in cleaned if isinstance(clean, FileRow)]
+        with _deadline(self.order.file_seconds):
+            faces = deface_series(staged)
+        if faces.verdict is not None:
+            why = (str(faces.verdict.reason), faces.verdict.detail)
+            return [clean if isinstance(clean, FileRow) else FileRow(clean.handle, REFUSED, *why, *clean.place) for clean in cleaned]
+        return [clean if isinstance(clean, FileRow) else self._kept(clean, faces.account) for clean in cleaned]
+
+    def _cleaned(self, found: FoundFile) -> _Clean | FileRow:
+        """A clean copy in the private folder, or the row of a file that was refused."""
+        handle = Pseudonyms(self.order.key).file_handle(found.name)
+        here = folders.fetched(found, self.folder / "member")
+        if here.refusal:
+            status = ARCHIVE if here.refusal.reason == folders.ARCHIVE else REFUSED
+            return FileRow(handle, status, here.refusal.reason, here.refusal.detail)
+        with _deadline(self.order.file_seconds):
+            outcome = deidentify_file(here.path, self.folder, self.order.key, self.order.profile)
+        settled = self._settled(handle, outcome)
+        if self.order.for_vault and isinstance(settled, _Clean):
+            self._remember(here.path)
+        if found.member is not None:
+            here.path.unlink()
+        return settled
+
+    def _remember(self, original: Path) -> None:
+        """What the vault keeps of a file that passed."""
+        dataset = reading.read_headers(original)
+        if not isinstance(dataset, Verdict):
+            with reading.quietly():
+                self.entries.update(dict.fromkeys(entries_of(dataset, self.order.key)))
+
+    def _settled(self, handle: str, outcome: FileOutcome) -> _Clean | FileRow:
+        if outcome.reason == Reason.NOT_WRITTEN:
+            full = any(os.strerror(code) in outcome.detail for code in (errno.ENOSPC, errno.EDQUOT))
+            raise OSError(errno.ENOSPC if full else errno.EIO, "the private work folder cannot be written")
+        if outcome.status != DEIDENTIFIED or outcome.receipt is None:
+            return FileRow(handle, REFUSED, outcome.reason, outcome.detail, outcome.study, outcome.series)
+        clean = _Clean(handle, self.folder / outcome.output, outcome.receipt)
+        if all(_FOLDER_NAME.fullmatch(name) for name in clean.place):
+            return clean
+        return FileRow(handle, REFUSED, str(Reason.MISSING_IDENTITY), "a Study or Series Instance UID that cannot name a folder")
+
+    def _staged(self, clean: _Clean | FileRow) -> _Clean | FileRow:
+        """Out of the way of the next file, whose output could have the same name here."""
+        if isinstance(clean, FileRow):
+            return clean
+        study, series = clean.place
+        target = self.folder / "series" / study / series / f"{clean.handle}.dcm"
+        self._make(target.parent)
+        return replace(clean, path=clean.path.rename(target))
+
+    def _kept(self, clean: _Clean, faces: FaceAccount | None = None) -> FileRow:
+        """Move a finished file to its place; a dry run forgets it."""
+        digest, text = receipt_text(clean.receipt, faces)
+        self.receipts[digest] = text
+        study, series = clean.place
+        row = FileRow(clean.handle, DEIDENTIFIED, "", "", study, series, clean.path.stat().st_size, digest)
+        if self.order.files is None:
+            clean.path.unlink()
+        else:
+            place = self.order.files.parent / row.output
+            self._make(place.parent)
+            clean.path.replace(place)
+        return row
+
+    def _make(self, folder: Path) -> None:
+        if folder not in self.made:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.made.add(folder)
+
+
+def rows_refused(job: DeidJob, key: ProjectKey, why: Refusal) -> list[FileRow]:
+    """Rows for a job that could not be done at all."""
+    return [FileRow(Pseudonyms(key).file_handle(found.name), REFUSED, why.reason, why.detail) for found in job.files]
+
+
+@lru_cache(maxsize=512)
+def receipt_text(receipt: Receipt, faces: FaceAccount | None = None) -> tuple[str, str]:
+    """The sha256 of a receipt as one line of JSON, and that line; the slices of a series share theirs."""
+    document = receipt.to_json() | ({"defacing": faces.to_json()} if faces else {})
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest(), text
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """A worker process that does not come back from a file is ended by the kernel; the file is then refused as one that crashed.
+
+    Not a Python handler: what hangs may never come back to the interpreter. Without a process of its own nothing is ended.
+    """
+    if parent_process() is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
