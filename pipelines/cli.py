@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands import doctor, images, models, scoring, screening, training
+from pipelines.commands import doctor, identity, images, models, scoring, screening, training
 from pipelines.commands.terminal import put, say
 
 DONE, PARTLY, USAGE, INTERNAL = 0, 1, 2, 3
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 for command in (
     screening.demo, screening.screen, screening.review, screening.simulate,
-    images.deid, images.convert, training.train, doctor.doctor,
+    images.deid, images.convert, identity.reidentify, training.train, doctor.doctor,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(models.app, name="models")

@@ -122,6 +122,11 @@ class ModelLedger(HashChain):
     sound = "a chain that `shoken models audit` finds sound"
 
 
+def digest_of(entry: dict[str, Any]) -> str:
+    """The digest of an entry as stored: what the next one continues."""
+    return _digest(_line(entry))
+
+
 def _line(entry: dict[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
