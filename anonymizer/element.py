@@ -20,6 +20,7 @@ from pydicom.tag import BaseTag
 from anonymizer import content, elements, private
 from anonymizer.actions import Action, dummy_value, empty_value
 from anonymizer.ages import capped
+from anonymizer.documents import rewritten
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
 from anonymizer.overlays import overlay_without_text
 from anonymizer.pixel_data import PIXEL_DATA, without_tail
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from anonymizer.walk import Walk
 
 
-_TEXT_VALUE, _UID_VALUE = 0x0040A160, 0x0040A124
-_TOGETHER = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010, 0x00420011})  # pixels have rows, a document has a type
+_TEXT_VALUE, _UID_VALUE, _DOCUMENT = 0x0040A160, 0x0040A124, 0x00420011
+_TOGETHER = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010, _DOCUMENT})  # pixels have rows, a document has a type
 _BY_CONCEPT = frozenset({_TEXT_VALUE, _UID_VALUE})  # what a report's text or UID means is its concept's word
 _OVERLAY_DATA = 0x3000
 
@@ -175,6 +176,11 @@ class Element:
             return self._overlay(vr, reason)
         if vr in TIME_VRS:
             return self._shifted(vr, reason)
+        if self.tag == _DOCUMENT and isinstance(self.element.value, bytes):
+            return self._done("cleaned", reason, DataElement(self.tag, "OB", rewritten(self.element.value.rstrip(b"\x00"))))
+        return self._cleaned_text(vr, reason)
+
+    def _cleaned_text(self, vr: str, reason: str) -> DataElement | None:
         if vr == "AE":
             return self._done("pseudonym", reason, DataElement(self.tag, vr, self._device_titles()))
         if vr in TEXT_VRS - {"PN"} and reason != "retain_modified_dates":

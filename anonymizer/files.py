@@ -97,7 +97,7 @@ def deidentify_file(
     try:
         with reading.quietly():
             study, series = (_pseudonymous_uid(dataset, tag, key) for tag in (STUDY_UID, SERIES_UID))
-            verdict = _verdict(dataset) or pixel_data.pixel_verdict(dataset)
+            verdict = _verdict(dataset, profile) or pixel_data.pixel_verdict(dataset)
             if verdict is not None:
                 return _refused(handle, index, verdict, study, series)
             clean, receipt = deidentify(dataset, key, profile)
@@ -113,14 +113,14 @@ def deidentify_file(
     return FileOutcome(handle, index, DEIDENTIFIED, study=study, series=series, output=name, receipt=receipt)
 
 
-def scan_identity(path: Path, key: ProjectKey) -> tuple[str, str] | Verdict:
+def scan_identity(path: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[str, str] | Verdict:
     """The pseudonymous (study, series) UIDs of a file, from its headers only; or why it will be refused."""
     dataset = reading.read_headers(path)
     if isinstance(dataset, Verdict):
         return dataset
     try:
         with reading.quietly():
-            return _verdict(dataset) or (_pseudonymous_uid(dataset, STUDY_UID, key), _pseudonymous_uid(dataset, SERIES_UID, key))
+            return _verdict(dataset, profile) or (_pseudonymous_uid(dataset, STUDY_UID, key), _pseudonymous_uid(dataset, SERIES_UID, key))
     except InputRefusedError as refusal:
         return Verdict(Reason(refusal.reason), refusal.detail)
     except reading.PARSE_ERRORS as error:
@@ -139,8 +139,8 @@ def _handle(source: Path, root: Path | None, key: ProjectKey) -> str:
     return Pseudonyms(key).file_handle(relative.as_posix())
 
 
-def _verdict(dataset: Dataset) -> Verdict | None:
-    verdict = gate.verdict_on(dataset)
+def _verdict(dataset: Dataset, profile: Profile) -> Verdict | None:
+    verdict = gate.verdict_on(dataset, profile)
     if verdict is None and not all(elements.text_at(dataset, tag) for tag in (STUDY_UID, SERIES_UID)):
         return Verdict(Reason.MISSING_IDENTITY, "Study or Series Instance UID is missing")
     return verdict

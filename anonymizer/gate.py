@@ -1,4 +1,4 @@
-"""What must not pass, and why. Nothing passes by default: a SOP class that is not listed is refused.
+"""What must not pass under a profile, and why. Nothing passes by default: a SOP class that is not listed is refused.
 
 The reasons are stable codes; a manifest and its readers may rely on them.
 """
@@ -11,6 +11,12 @@ from enum import StrEnum
 
 from pydicom import uid
 from pydicom.dataset import Dataset
+
+from anonymizer.attribute_types import Family
+from anonymizer.documents import DocumentsExtraMissingError, document_fault
+from anonymizer.echo import echo_of
+from anonymizer.identity import identity_of
+from anonymizer.profile import Option, Profile, basic_profile
 
 
 class Reason(StrEnum):
@@ -58,6 +64,11 @@ _PASSING = frozenset(
         uid.PositronEmissionTomographyImageStorage,
         uid.EnhancedPETImageStorage,
         uid.LegacyConvertedEnhancedPETImageStorage,
+    }
+)
+# Cassettes and detectors print text and markers into these; without the word of the file they are looked at or refused.
+_RADIOGRAPHS = frozenset(
+    {
         uid.ComputedRadiographyImageStorage,
         uid.DigitalXRayImageStorageForPresentation,
         uid.DigitalXRayImageStorageForProcessing,
@@ -66,59 +77,149 @@ _PASSING = frozenset(
         uid.BreastTomosynthesisImageStorage,
     }
 )
+# Made by software out of numbers: masks, maps, contours, doses, matrices. Their labels are cleaned or replaced like any text.
+_NUMBERS = frozenset(
+    {
+        uid.SegmentationStorage,
+        uid.ParametricMapStorage,
+        uid.RTStructureSetStorage,
+        uid.RTDoseStorage,
+        uid.RTPlanStorage,
+        uid.SpatialRegistrationStorage,
+        uid.RealWorldValueMappingStorage,
+    }
+)
+_WITHOUT_PIXELS = _NUMBERS - {uid.SegmentationStorage, uid.ParametricMapStorage, uid.RTDoseStorage}
+_PRESENTATIONS_READ = frozenset(
+    {
+        uid.GrayscaleSoftcopyPresentationStateStorage,
+        uid.ColorSoftcopyPresentationStateStorage,
+        uid.PseudoColorSoftcopyPresentationStateStorage,
+        uid.BlendingSoftcopyPresentationStateStorage,
+    }
+)
+_LOOKED_AT = _PASSING | _RADIOGRAPHS | {uid.NuclearMedicineImageStorage}
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _PRESENTATIONS = "1.2.840.10008.5.1.4.1.1.11."
+_SLIDES = "1.2.840.10008.5.1.4.1.1.77.1.6"  # whole slides: label and overview pictures, too large to be looked at here
+_TEXT_PRONE_CLASSES = frozenset(
+    {
+        uid.SecondaryCaptureImageStorage,
+        uid.XRay3DAngiographicImageStorage,
+        uid.XRay3DCraniofacialImageStorage,
+        uid.RTImageStorage,
+    }
+)
 _TEXT_PRONE = (
-    "1.2.840.10008.5.1.4.1.1.7",  # secondary capture, single and multi-frame
+    "1.2.840.10008.5.1.4.1.1.7.",  # secondary capture, multi-frame
     "1.2.840.10008.5.1.4.1.1.6.",  # ultrasound
     "1.2.840.10008.5.1.4.1.1.3.",  # ultrasound multi-frame
     "1.2.840.10008.5.1.4.1.1.77.1.",  # visible light
     "1.2.840.10008.5.1.4.1.1.12.",  # angiography and fluoroscopy
 )
-_COLOUR_ALLOWED = frozenset({uid.EnhancedMRColorImageStorage})
+_COLOUR_ALLOWED = frozenset({uid.EnhancedMRColorImageStorage, *_NUMBERS})
 _SCREEN_TYPES = re.compile(r"SCREEN|DOSE|PATIENT.?INFO|REF.?SURVIEW|SUMMARY|REPORT|CAPTURE|PROTOCOL")
 _SCREEN_WORDS = re.compile(
     r"dose\W*(report|info|record|summary|page|sheet)|screen\W*(save|shot|capture)|patient\W*(protocol|info)|exam\W*summary|スクリーン|線量",
     re.I,
 )
+_PLAIN = basic_profile()
 
 
-def verdict_on(dataset: Dataset) -> Verdict | None:
-    """Why a parsed data set must not pass, or None when it may. Needs no pixel data."""
-    sop_class = str(dataset.get("SOPClassUID", "") or "").strip(" \x00")
+def verdict_on(dataset: Dataset, profile: Profile = _PLAIN) -> Verdict | None:
+    """Why a parsed data set must not pass under a profile, or None when it may. Needs no pixel data.
+
+    With Clean Pixel Data, what is refused only because text may be burned in passes; its pixels must then be cleaned
+    (see `rests_on_clean_pixels`) and that step may still refuse it.
+    """
+    sop_class = _text(dataset, "SOPClassUID")
     if uid.MediaStorageDirectoryStorage in (sop_class, _stored_class(dataset)) or "DirectoryRecordSequence" in dataset:
         return Verdict(Reason.DICOMDIR, "a DICOMDIR lists patients and files; it is not an image")
-    if not sop_class or not str(dataset.get("SOPInstanceUID", "") or "").strip(" \x00"):
+    if not sop_class or not _text(dataset, "SOPInstanceUID"):
         return Verdict(Reason.MISSING_IDENTITY, "SOP Class UID or SOP Instance UID is missing")
     syntax = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "") or "").strip(" \x00")
     if syntax and not uid.UID(syntax, validation_mode=0).is_transfer_syntax:
         return Verdict(Reason.UNKNOWN_TRANSFER_SYNTAX, "the transfer syntax is private or not in the standard")
-    return _class_verdict(sop_class) or _pixel_verdict(dataset, sop_class)
+    verdict = _content_verdict(dataset, sop_class, profile) if _is_content(sop_class) else _image_verdict(dataset, sop_class)
+    cleaned = verdict is not None and verdict.reason is Reason.BURNED_IN_TEXT_RISK and Option.CLEAN_PIXEL_DATA in profile.options
+    return None if cleaned and not sop_class.startswith(_SLIDES) else verdict
 
 
-def _class_verdict(sop_class: str) -> Verdict | None:
-    if sop_class in _PASSING:
-        return None
+def rests_on_clean_pixels(dataset: Dataset, profile: Profile) -> bool:
+    """Whether a data set passes only because the profile says that its pixels are cleaned: so they must be, or it is refused."""
+    if Option.CLEAN_PIXEL_DATA not in profile.options or verdict_on(dataset, profile) is not None:
+        return False
+    return verdict_on(dataset, basic_profile(*(profile.options - {Option.CLEAN_PIXEL_DATA}))) is not None
+
+
+def holds_pixels(sop_class: str) -> bool:
+    """Whether instances of a SOP class that may pass carry pixel data."""
+    return not _is_content(sop_class) and sop_class not in _WITHOUT_PIXELS
+
+
+def _is_content(sop_class: str) -> bool:
+    return sop_class.startswith((_REPORTS, _PRESENTATIONS, _DOCUMENTS)) and bool(uid.UID(sop_class, validation_mode=0).type)
+
+
+def _content_verdict(dataset: Dataset, sop_class: str, profile: Profile) -> Verdict | None:
+    """Reports, presentation states and documents: each passes only under the option that cleans what it says."""
+    name = uid.UID(sop_class).name
+    if sop_class.startswith(_REPORTS):
+        if Option.CLEAN_STRUCTURED_CONTENT in profile.options:
+            return None
+        return Verdict(Reason.STRUCTURED_REPORT, f"{name}: passes only under clean_structured_content")
+    if sop_class.startswith(_PRESENTATIONS):
+        if Option.CLEAN_GRAPHICS in profile.options and sop_class in _PRESENTATIONS_READ:
+            return None
+        return Verdict(Reason.PRESENTATION_STATE, f"{name}: graphics and text; softcopy states pass under clean_graphics")
+    if sop_class == uid.EncapsulatedPDFStorage and Option.CLEAN_STRUCTURED_CONTENT in profile.options:
+        return _document_verdict(dataset, profile)
+    return Verdict(Reason.ENCAPSULATED_DOCUMENT, f"{name}: only PDF passes, under clean_structured_content, once it was searched")
+
+
+def _document_verdict(dataset: Dataset, profile: Profile) -> Verdict | None:
+    echo = echo_of(identity_of(dataset, profile.plan(Family.OTHER, 0)))
+    content = dataset.get("EncapsulatedDocument")
+    if not isinstance(content, bytes):
+        return Verdict(Reason.ENCAPSULATED_DOCUMENT, "no document in it")
+    try:
+        fault = document_fault(content.rstrip(b"\x00"), echo)
+    except DocumentsExtraMissingError as missing:
+        fault = str(missing)
+    return Verdict(Reason.ENCAPSULATED_DOCUMENT, fault) if fault else None
+
+
+def _image_verdict(dataset: Dataset, sop_class: str) -> Verdict | None:
+    if sop_class in _NUMBERS:
+        return None if sop_class in _WITHOUT_PIXELS else _annotation_verdict(dataset)
+    if sop_class in _RADIOGRAPHS and _text(dataset, "BurnedInAnnotation").upper() != "NO":
+        return Verdict(Reason.BURNED_IN_TEXT_RISK, "a radiograph that does not say Burned In Annotation NO")
+    if sop_class == uid.NuclearMedicineImageStorage and not _text(dataset, "ImageType").upper().startswith("ORIGINAL\\PRIMARY"):
+        return Verdict(Reason.BURNED_IN_TEXT_RISK, "a derived nuclear medicine image: result screens are stored so")
+    return _pixel_verdict(dataset, sop_class) if sop_class in _LOOKED_AT else _other_verdict(sop_class)
+
+
+def _other_verdict(sop_class: str) -> Verdict:
     known = uid.UID(sop_class, validation_mode=0)
     name = known.name if known.type else ""
     if not name:
         return Verdict(Reason.UNKNOWN_SOP_CLASS, "the SOP class is private or not in the standard")
-    for prefix, reason, why in (
-        (_DOCUMENTS, Reason.ENCAPSULATED_DOCUMENT, "an encapsulated document cannot be searched"),
-        (_REPORTS, Reason.STRUCTURED_REPORT, "report content is quarantined"),
-        (_PRESENTATIONS, Reason.PRESENTATION_STATE, "presentation states carry free graphics and text"),
-    ):
-        if sop_class.startswith(prefix):
-            return Verdict(reason, f"{name}: {why}")
-    if sop_class.startswith(_TEXT_PRONE):
+    if sop_class in _TEXT_PRONE_CLASSES or sop_class.startswith(_TEXT_PRONE):
         return Verdict(Reason.BURNED_IN_TEXT_RISK, f"{name}: pixels often hold burned-in text")
     return Verdict(Reason.UNSUPPORTED_SOP_CLASS, f"{name} is not on the list of classes that pass")
 
 
+def _annotation_verdict(dataset: Dataset) -> Verdict | None:
+    if _text(dataset, "BurnedInAnnotation").upper() in ("", "NO"):
+        return None
+    return Verdict(Reason.BURNED_IN_TEXT_RISK, "Burned In Annotation is not NO")
+
+
 def _pixel_verdict(dataset: Dataset, sop_class: str) -> Verdict | None:
-    if _text(dataset, "BurnedInAnnotation").upper() not in ("", "NO"):
-        return Verdict(Reason.BURNED_IN_TEXT_RISK, "Burned In Annotation is not NO")
+    annotated = _annotation_verdict(dataset)
+    if annotated is not None:
+        return annotated
     if _SCREEN_TYPES.search(_text(dataset, "ImageType").upper()):
         return Verdict(Reason.BURNED_IN_TEXT_RISK, "Image Type names a screen, dose or summary page")
     if _text(dataset, "ConversionType") not in ("", "DI"):

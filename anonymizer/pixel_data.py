@@ -1,8 +1,16 @@
-"""Pixel data as a stretch of bytes: is it all there, and is there more than the header says? Nothing is decoded."""
+"""Pixel data as a stretch of bytes: is it all there, and does it hold more than pixels? Nothing is decoded.
+
+Three places of pixel data show nowhere and may hold anything: the bytes behind the last pixel, the bits of a word that no
+pixel uses (old overlays lie there), and the comments and private segments of compressed frames.
+"""
 
 from __future__ import annotations
 
-from pydicom.dataelem import RawDataElement
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
 from anonymizer import elements
@@ -10,6 +18,31 @@ from anonymizer.gate import Reason, Verdict
 from anonymizer.reading import PARSE_ERRORS
 
 PIXEL_DATA = 0x7FE00010
+_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103
+_SAMPLES, _FRAMES, _PHOTOMETRIC = 0x00280002, 0x00280008, 0x00280004
+DESCRIBING = tuple(sorted((_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED, _SAMPLES, _FRAMES, _PHOTOMETRIC)))
+_FLOATS = (0x7FE00008, 0x7FE00009)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How native pixels lie: sizes in pixels, bits of a word; `signed` as Pixel Representation says."""
+
+    rows: int
+    columns: int
+    allocated: int
+    stored: int
+    high_bit: int
+    signed: bool
+    samples: int
+    frames: int
+    subsampled: bool
+
+    @property
+    def native_bytes(self) -> int:
+        """How long native pixel data is, before it is padded to even length."""
+        bits = self.rows * self.columns * self.frames * self.allocated * (2 if self.subsampled else self.samples)
+        return (bits + 7) // 8
 
 
 def pixel_verdict(dataset: Dataset) -> Verdict | None:
@@ -17,43 +50,100 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
 
     A parser that stops in the middle of a damaged file ends without pixel data, so this also finds cut headers.
     """
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        return Verdict(Reason.TRUNCATED, "an image without pixel data")
     element = elements.get(dataset, PIXEL_DATA)
-    if element is None or _is_encapsulated(dataset):
+    if element is None and not any(tag in dataset for tag in _FLOATS):
+        return Verdict(Reason.TRUNCATED, "an image without pixel data")
+    if element is None or _is_encapsulated(element):
         return None
-    expected = _native_bytes(dataset)
-    if expected is None:
+    layout = layout_of(dataset)
+    if layout is None:
         return Verdict(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
     there = len(element.value or b"")
-    return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < expected else None
+    return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < layout.native_bytes else None
 
 
-def without_tail(dataset: Dataset, value: bytes) -> bytes:
-    """Native pixel data cut to what the header says, padded to even length.
+def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The value of Pixel Data without what shows nowhere, and why it is not the same object; the pixels decode to the same.
 
-    Bytes behind the last pixel show nowhere and may hold anything; encapsulated pixel data is returned as it is.
+    Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`. `dataset` describes the pixels and holds them.
     """
-    expected = None if _is_encapsulated(dataset) else _native_bytes(dataset)
-    if expected is None or len(value) <= expected + expected % 2:
-        return value
-    return value[:expected] + b"\x00" * (expected % 2)
-
-
-def _is_encapsulated(dataset: Dataset) -> bool:
     element = elements.get(dataset, PIXEL_DATA)
-    length = element.length if isinstance(element, RawDataElement) else None
-    return length == elements.UNDEFINED_LENGTH or bool(getattr(element, "is_undefined_length", False))
+    layout = layout_of(dataset)
+    if layout is None or element is None or _is_encapsulated(element):
+        return value, ()
+    reasons = []
+    kept = _without_tail(value, layout)
+    if kept is not value:
+        reasons.append("bytes_behind_the_last_pixel")
+    plain = _without_spare_bits(kept, layout, "<u2" if dataset.original_encoding[1] is not False else ">u2")
+    if plain is not kept:
+        reasons.append("bits_outside_the_stored")
+    return plain, tuple(reasons)
 
 
-def _native_bytes(dataset: Dataset) -> int | None:
+def layout_of(dataset: Dataset) -> Layout | None:
+    """How the pixels of a data set lie; None when what must be said of it is missing or malformed."""
+    held = tuple(elements.get(dataset, tag) for tag in DESCRIBING)
+    if all(element is None or isinstance(element, RawDataElement) for element in held):
+        return _remembered(tuple(None if element is None else _key(element) for element in held))  # type: ignore[arg-type]
+    return _layout(held)
+
+
+def _key(element: RawDataElement) -> tuple[int, str | None, int, bytes | None, bool, bool]:
+    return (int(element.tag), element.VR, element.length, element.value, element.is_implicit_VR, element.is_little_endian)
+
+
+@lru_cache(maxsize=256)
+def _remembered(keys: tuple[tuple[int, str | None, int, bytes | None, bool, bool] | None, ...]) -> Layout | None:
+    from pydicom.tag import BaseTag
+
+    return _layout(
+        tuple(
+            None if key is None else RawDataElement(BaseTag(key[0]), key[1], key[2], key[3], 0, key[4], key[5])
+            for key in keys
+        )
+    )
+
+
+def _layout(held: tuple[DataElement | RawDataElement | None, ...]) -> Layout | None:
     try:
-        rows, columns, allocated = (int(dataset[name].value) for name in ("Rows", "Columns", "BitsAllocated"))
-        samples, frames = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("NumberOfFrames") or 1)
+        values = {tag: None if one is None else elements.converted(Dataset(), one).value for tag, one in zip(DESCRIBING, held, strict=True)}
+        rows, columns, allocated = (int(values[tag]) for tag in (_ROWS, _COLUMNS, _ALLOCATED))
+        stored = int(values[_STORED] or allocated)
+        samples, frames = (int(values[tag] or 1) for tag in (_SAMPLES, _FRAMES))
+        high_bit = stored - 1 if values[_HIGH_BIT] is None else int(values[_HIGH_BIT])
+        signed = bool(int(values[_SIGNED] or 0))
     except PARSE_ERRORS:
         return None
     if min(rows, columns, allocated, samples, frames) <= 0:
         return None
-    subsampled = str(dataset.get("PhotometricInterpretation", "")).strip() == "YBR_FULL_422"
-    bits = rows * columns * frames * allocated * (2 if subsampled else samples)
-    return (bits + 7) // 8
+    subsampled = str(values[_PHOTOMETRIC] or "").strip() == "YBR_FULL_422"
+    return Layout(rows, columns, allocated, stored, high_bit, signed, samples, frames, subsampled)
+
+
+def _is_encapsulated(element: DataElement | RawDataElement) -> bool:
+    length = element.length if isinstance(element, RawDataElement) else None
+    return length == elements.UNDEFINED_LENGTH or bool(getattr(element, "is_undefined_length", False))
+
+
+def _without_tail(value: bytes, layout: Layout) -> bytes:
+    expected = layout.native_bytes
+    if len(value) <= expected + expected % 2:
+        return value
+    return value[:expected] + b"\x00" * (expected % 2)
+
+
+def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
+    """16-bit words whose unused bits are zero or, above a signed value, its sign; other words are returned as they are."""
+    spare = layout.allocated - layout.stored
+    if layout.allocated != 16 or not 0 < spare < 16 or layout.high_bit != layout.stored - 1 or len(value) % 2:
+        return value
+    pixels = np.frombuffer(value, words)
+    if not layout.signed:
+        mask = (1 << layout.stored) - 1
+        return value if int(np.bitwise_or.reduce(pixels)) <= mask else (pixels & mask).astype(words).tobytes()
+    numbers = pixels.view(words.replace("u", "i"))
+    limit = 1 << (layout.stored - 1)
+    if -limit <= int(numbers.min()) and int(numbers.max()) < limit:
+        return value
+    return ((numbers << spare) >> spare).astype(words.replace("u", "i")).tobytes()

@@ -195,7 +195,7 @@ def _before_the_table(profile: Profile, tag: int) -> Decision | None:
 _CONTENT = {
     0x0040A160: Action.CLEAN,  # Text Value
     0x00420010: Action.CLEAN,  # Document Title
-    0x00420011: Action.KEEP,  # Encapsulated Document: only what was searched passes the gate
+    0x00420011: Action.CLEAN,  # Encapsulated Document: only what was searched passes the gate, and is written anew
 }
 
 
