@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.deidentification.words import explanation, word, words
+from pipelines.deidentification.words import because, explanation, word, words
 
 MOST_ROWS = 1500
 _PRIVATE = re.compile(r"\([0-9A-F]{3}[13579BDF],")
@@ -32,6 +32,7 @@ def report_page(report: Mapping[str, Any], lang: str = "en") -> str:
             csp=_policy(),
             css=Markup(_stylesheet()),  # noqa: S704 - our own files, no value goes into them
             say=lambda code: word(known, code),
+            because=lambda code: because(code, lang),
             explain=lambda reason: explanation(reason, lang),
             actions=sorted(report["actions"].items(), key=lambda pair: (-pair[1], pair[0])),
             tables=[(level, rows[:MOST_ROWS], len(rows[MOST_ROWS:])) for level in ("top", "nested") if (rows := _of(attributes, level))],

@@ -133,7 +133,34 @@ _WORDS: dict[str, tuple[str, str]] = {
     "uid_mapped": ("UID mapped", "UID を変換"),
     "cleaned": ("cleaned", "清浄化"),
     "kept": ("kept", "保持"),
-    "shifted": ("date shifted", "日付をずらした"),
+    "date_shifted": ("date shifted", "日付を移動"),
+    "kept_time": ("time of day kept", "時刻を保持"),
+}
+
+# because of what: (English, Japanese); an option says its name
+_BECAUSE: dict[str, tuple[str, str]] = {
+    "profile": ("basic profile", "基本プロファイル"),
+    "private": ("private attribute", "プライベート属性"),
+    "not_of_a_data_set": ("not part of a data set", "データセットに属さない"),
+    "curve_or_overlay": ("curve or overlay", "曲線・オーバーレイ"),
+    "unlisted_bytes": ("not in the table: bytes", "表にないバイト列"),
+    "unlisted_text": ("not in the table: text", "表にない文字列"),
+    "unlisted_time": ("not in the table: time", "表にない日時"),
+    "unlisted_uid": ("not in the table: UID", "表にない UID"),
+    "unlisted": ("not in the table", "表にない属性"),
+    "age_over_89": ("age over 89", "90 歳以上"),
+    "content_item": ("item of a report", "レポートの項目"),
+    "bytes_behind_the_last_pixel": ("bytes behind the last pixel", "画素末尾の余分なバイト"),
+    "retain_full_dates": ("option: full dates", "オプション：日付保持"),
+    "retain_modified_dates": ("option: modified dates", "オプション：日付移動"),
+    "retain_patient_characteristics": ("option: patient characteristics", "オプション：患者特性"),
+    "retain_device_identity": ("option: device identity", "オプション：装置"),
+    "retain_uids": ("option: UIDs", "オプション：UID"),
+    "retain_institution_identity": ("option: institution identity", "オプション：施設"),
+    "retain_safe_private": ("option: safe private", "オプション：安全なプライベート属性"),
+    "clean_descriptors": ("option: clean descriptors", "オプション：記述子の清浄化"),
+    "clean_structured_content": ("option: clean structured content", "オプション：構造化内容の清浄化"),
+    "clean_graphics": ("option: clean graphics", "オプション：図形の清浄化"),
 }
 
 
@@ -141,6 +168,12 @@ def explanation(reason: str, lang: str) -> str:
     """One sentence about a reason code; the code itself where there is none."""
     pair = _REASONS.get(reason)
     return pair[LANGUAGES.index(lang)] if pair else readable(reason)
+
+
+def because(code: str, lang: str) -> str:
+    """Why an attribute was treated as it was, in a few words."""
+    pair = _BECAUSE.get(code)
+    return pair[LANGUAGES.index(lang)] if pair else readable(code)
 
 
 def words(lang: str) -> dict[str, str]:
