@@ -8,7 +8,10 @@ Needs the extra `documents` (pypdf).
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +56,10 @@ def document_fault(content: bytes, echo: Echo) -> str:
     Raises DocumentsExtraMissingError when pypdf is not installed.
     """
     try:
-        for text in _texts(content):
-            if echo.found_in(text) or echo.cleaned(text) != text:
-                return "the text holds personal values, or forms such as dates, titles and telephone numbers"
+        with _quietly():
+            texts = tuple(_texts(content))
+        if any(echo.cleaned(text) != text for text in texts):
+            return "the text holds personal values, or forms such as dates, titles and telephone numbers"
     except _FaultError as fault:
         return str(fault)
     except _parse_errors() as error:
@@ -67,13 +71,27 @@ def rewritten(content: bytes) -> bytes:
     """The pages of a PDF that passed `document_fault` as a new document: no information, no XMP, nothing between the objects."""
     from pypdf import PdfReader, PdfWriter
 
-    writer = PdfWriter()
-    for page in PdfReader(BytesIO(content)).pages:
-        writer.add_page(page, excluded_keys=("/Metadata", "/PieceInfo", "/LastModified", "/StructParents"))
-    writer.metadata = None
-    buffer = BytesIO()
-    writer.write(buffer)
+    writer, buffer = PdfWriter(), BytesIO()
+    with _quietly():
+        for page in PdfReader(BytesIO(content)).pages:
+            writer.add_page(page)
+        writer.metadata = None
+        writer.write(buffer)
     return buffer.getvalue() + b"\x00" * (buffer.tell() % 2)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep pypdf from logging: its sentences repeat what a document holds."""
+    logger = logging.getLogger("pypdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _texts(content: bytes) -> Iterator[str]:

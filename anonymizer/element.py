@@ -20,10 +20,10 @@ from pydicom.tag import BaseTag
 from anonymizer import content, elements, private
 from anonymizer.actions import Action, dummy_value, empty_value
 from anonymizer.ages import capped
-from anonymizer.documents import rewritten
+from anonymizer.documents import document_fault, rewritten
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
 from anonymizer.overlays import overlay_without_text
-from anonymizer.pixel_data import PIXEL_DATA, without_tail
+from anonymizer.pixel_data import PIXEL_DATA, only_pixels
 from anonymizer.profile import Decision
 from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
 from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs, is_repeating_group
@@ -176,9 +176,15 @@ class Element:
             return self._overlay(vr, reason)
         if vr in TIME_VRS:
             return self._shifted(vr, reason)
-        if self.tag == _DOCUMENT and isinstance(self.element.value, bytes):
-            return self._done("cleaned", reason, DataElement(self.tag, "OB", rewritten(self.element.value.rstrip(b"\x00"))))
-        return self._cleaned_text(vr, reason)
+        return self._document(reason) if self.tag == _DOCUMENT else self._cleaned_text(vr, reason)
+
+    def _document(self, reason: str) -> DataElement | RawDataElement | None:
+        """A PDF that was searched, written anew; the gate refuses others, and one that lies elsewhere is replaced."""
+        value = self.element.value
+        content_bytes = value.rstrip(b"\x00") if isinstance(value, bytes) else b""
+        if document_fault(content_bytes, self.walk.echo):
+            return self._dummied("document_not_searched")
+        return self._done("cleaned", reason, DataElement(self.tag, "OB", rewritten(content_bytes)))
 
     def _cleaned_text(self, vr: str, reason: str) -> DataElement | None:
         if vr == "AE":
@@ -272,10 +278,11 @@ class Element:
         return None if vr == "UI" else dummy_value(vr)
 
     def _trimmed(self, value: bytes) -> DataElement | RawDataElement:
-        kept = without_tail(self.source, value)
-        if len(kept) == len(value):
+        kept, reasons = only_pixels(self.source, value)
+        if not reasons:
             return self.element
-        self._done("cleaned", "bytes_behind_the_last_pixel", None)
+        for reason in reasons:
+            self._done("cleaned", reason, None)
         if isinstance(self.element, RawDataElement):
             return self.element._replace(value=kept, length=len(kept))
         return DataElement(self.tag, self.element.VR, kept)
