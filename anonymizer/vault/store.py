@@ -138,9 +138,10 @@ class Vault:
             return self._head.state(self._database)
 
     def anchor_log(self, entries: int, head: str) -> None:
-        """Remember the length and last digest of the log of uses."""
+        """Remember the length and last digest of the log of uses; never goes back."""
         with self._changing() as state:
-            self._head.set_state(self._database, replace(state, log_entries=entries, log_head=head))
+            if entries > state.log_entries:
+                self._head.set_state(self._database, replace(state, log_entries=entries, log_head=head))
 
     @contextmanager
     def _changing(self) -> Iterator[State]:

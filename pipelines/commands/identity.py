@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.terminal import JsonOption, put, put_json, say, spinner, table
+from pipelines.commands.terminal import JsonOption, put, put_json, say, spinner
 
 if TYPE_CHECKING:
-    from pipelines.exchange.reidentify import Reidentified
+    from pipelines.exchange.reidentify import Identity, Reidentified
     from pipelines.exchange.subjects import Result
 
 ResultArgument = Annotated[
@@ -57,18 +57,40 @@ def _tell(done: Reidentified, out: Path | None, pictures: Path | None, *, as_jso
     if as_json:
         put_json({**asdict(done), "out": str(out) if out else None})
     else:
-        columns = ("case", "patient ID", "name", "birth date", "sex", "accession", "study UID", "dates moved by", "fault")
-        rows = [
-            (i.case, i.patient_id, i.patient_name, i.birth_date, i.sex, i.accession_number, i.study_instance_uid, i.shift_days, i.fault)
-            for i in done.identities
-        ]
-        table("Re-identified", columns, rows)
+        for identity in done.identities:
+            _show(identity)
         if out:
             put(f"{done.restored} files restored; the table is {out / 'reidentified.csv'}")
         if pictures:
             put(f"{done.pictures} pictures: {pictures / 'index.html'}")
     for reason, count in sorted(_counts(done).items()):
         say(f"{count} did not lead back: {reason}" + (f"; each is named in {out / 'manifest.jsonl'}" if out else ""))
+
+
+_SHOWN = {
+    "patient_id": "patient ID",
+    "patient_name": "name",
+    "birth_date": "birth date",
+    "sex": "sex",
+    "accession_number": "accession number",
+    "study_instance_uid": "study UID",
+    "shift_days": "dates moved by days",
+    "fault": "not led back",
+}
+
+
+def _show(identity: Identity) -> None:
+    """One subject as lines: a UID is never cut, a name of any width never shifts a column."""
+    put(identity.case + (f" (patient {identity.patient})" if identity.patient not in ("", identity.case) else ""))
+    for name, label in _SHOWN.items():
+        value = getattr(identity, name)
+        if value:
+            put(f"  {label:<20} {_printable(value)}")
+
+
+def _printable(value: str) -> str:
+    """A header's text must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value)
 
 
 def _counts(done: Reidentified) -> dict[str, int]:

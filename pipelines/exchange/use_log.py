@@ -48,7 +48,8 @@ def record_use(vault: Vault, use: Use, clock: Clock) -> str:
         _check(chain, vault)
         _make_private(chain.path)
         digest = chain.append("reidentify", **_facts(vault, use))
-        vault.anchor_log(chain.audit().entries, digest)
+        place = [digest_of(entry) for entry in chain.entries()].index(digest)  # another use may have followed already
+        vault.anchor_log(place + 1, digest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"cannot be read or written ({type(error).__name__}): nothing is revealed without it"
         raise UseLogError(problem, subject=chain.path.name, accepted="a log beside the vault that you can write to") from None

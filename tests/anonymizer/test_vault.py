@@ -245,6 +245,7 @@ def test_kill_9_at_any_moment_loses_no_finished_call(tmp_path: Path) -> None:
             vault.verify()
             assert vault.count() % 40 == 0
             assert vault.original("instance", f"2.25.{finished - 1}.39") == f"1.2.{finished - 1}.39"
+            vault.add([Entry("study", f"2.25.9.{wait}", "1.2"), *(Entry("study", f"2.25.8.{wait}.{k}", "1.2") for k in range(39))])
     assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".") or "journal" in entry.name]
 
 
