@@ -1,0 +1,103 @@
+"""What has to hold before and after a cut, measured; anything that does not is a refusal.
+
+Before: the brain that was found is one, whole in the view, and lies as brains lie. After: no pixel of it changed, and the skin of the
+face went back. The face is looked for by the skin alone, so a brain that leaked into the face cannot hide it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anonymizer.defacing.anatomy import Brain
+from anonymizer.defacing.morphology import grown
+from anonymizer.defacing.picture import Mask, Picture
+from anonymizer.defacing.shear import Cut, Pose
+
+CHECK_MARGIN_MM = 3.0
+MOVED_MM = 10.0
+LEAST_SHARE = 0.85
+DEEP_MM = 10.0
+LEAST_FACE_ML = 4.0
+LEAST_FACE_MM2 = 500.0
+_CELL_MM = 3.0
+_FACE = (0.62, 1.12)  # from below the brow to the chin, in lengths of the cranium below the vertex
+_HALF_FACE = 0.24
+_BEFORE_STEM_MM = 25.0
+_CUT_BELOW_CM2, _CUT_CM2 = 40.0, 6.0
+_FRONTAL_FLOOR = 0.72  # of the length below the vertex; the floor of the frontal lobes is at 0.55 to 0.6
+_ABOVE_BRAIN_MM = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The head by its skin: the vertex (down from the pose's middle, so negative) and the length of the cranium, mm."""
+
+    top_mm: float
+    length_mm: float
+
+
+def size_of(picture: Picture, head: Mask, pose: Pose) -> Size:
+    """Vertex and greatest length within the upper 90 mm of the head."""
+    front, down = picture.along(pose.front, pose.middle)[head], picture.along(pose.down, pose.middle)[head]
+    near = np.abs(picture.along(pose.left, pose.middle)[head]) < 20
+    top = float(down.min())
+    bands = [front[near & (down >= top + d) & (down < top + d + 5)] for d in range(20, 90, 5)]
+    return Size(top, max((float(np.ptp(band)) for band in bands if band.size), default=0.0))
+
+
+def brain_fault(picture: Picture, brain: Brain, pose: Pose, size: Size) -> str | None:
+    """Why what was found may not be trusted as a brain, or None."""
+    rim = picture.points(brain.mask) - pose.middle
+    front, down = rim @ pose.front, rim @ pose.down
+    floor = float(np.percentile(down[front > 0.6 * front.max()], 99))
+    if float(front[down > down.max() - 20].mean()) > 5:
+        return "orientation_doubtful"  # the cerebellum and the stem lie behind the middle
+    if floor - size.top_mm > _FRONTAL_FLOOR * size.length_mm or float(down.min()) - size.top_mm > _ABOVE_BRAIN_MM:
+        return "brain_doubtful"
+    cut = _cut_by_view(picture, brain.mask)
+    below = (picture.points(cut) - pose.middle) @ pose.down > down.max() - 25
+    area = picture.step_mm**2 / 100
+    if int(below.sum()) * area > _CUT_BELOW_CM2 or int((~below).sum()) * area > _CUT_CM2:
+        return "brain_cut_by_view"
+    return None
+
+
+def _cut_by_view(picture: Picture, brain: Mask) -> Mask:
+    """Brain cubes with a neighbour that the stack does not hold."""
+    from scipy.ndimage import binary_erosion
+
+    return np.asarray(brain & ~binary_erosion(picture.seen, border_value=0))
+
+
+def protected(picture: Picture, brain: Brain) -> Mask:
+    """Every cube within the margin of either estimate of the brain."""
+    return grown(brain.mask | brain.certain, CHECK_MARGIN_MM, picture.step_mm)
+
+
+def face_ml(picture: Picture, tissue: Mask, cut: Cut) -> float:
+    """Tissue well before the cut: what a face has and a vault, a defaced or a skull-stripped head has not."""
+    front, down = picture.along(cut.pose.front, cut.pose.middle), picture.along(cut.pose.down, cut.pose.middle)
+    return picture.ml(tissue & cut.takes(front - DEEP_MM, down))
+
+
+def face_moved(picture: Picture, before: Mask, after: Mask, cut: Cut, size: Size) -> tuple[float, float | None]:
+    """(mm2 of facial skin seen from the front, share of it that went back by at least `MOVED_MM`); None below `LEAST_FACE_MM2`."""
+    pose, stem = cut.pose, float(cut.foremost.min())
+    front = picture.along(pose.front, pose.middle)
+    left, down = picture.along(pose.left, pose.middle), picture.along(pose.down, pose.middle) - size.top_mm
+    window = (np.abs(left) < _HALF_FACE * size.length_mm) & (down > _FACE[0] * size.length_mm) & (down < _FACE[1] * size.length_mm)
+    cells = (np.rint(left / _CELL_MM).astype(np.int64) + 100) * 200 + np.rint(down / _CELL_MM).astype(np.int64)
+    was, now = (_foremost(cells[window & mask], front[window & mask]) for mask in (before, after))
+    skin = was > stem + _BEFORE_STEM_MM
+    area = float(skin.sum()) * _CELL_MM**2
+    return area, float(((was - now)[skin] >= MOVED_MM).mean()) if area >= LEAST_FACE_MM2 else None
+
+
+def _foremost(cells: NDArray[np.int64], front: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    out = np.full(40_000, -1e6)
+    np.maximum.at(out, np.clip(cells, 0, 39_999), front)
+    return out
