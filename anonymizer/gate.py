@@ -40,6 +40,7 @@ class Reason(StrEnum):
     STRUCTURED_REPORT = "structured_report"
     PRESENTATION_STATE = "presentation_state"
     BURNED_IN_TEXT_RISK = "burned_in_text_risk"
+    TEXT_NOT_REMOVED = "text_not_removed"
     FACE_NOT_REMOVED = "face_not_removed"
     NOT_WRITTEN = "not_written"
 

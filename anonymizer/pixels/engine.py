@@ -35,6 +35,7 @@ _SETTINGS: dict[str, Any] = {
 
 Image = NDArray[np.uint8]
 Quad = NDArray[np.float32]
+Stored = NDArray[Any]  # stored pixel values of any integer type
 
 
 class TextEngineMissingError(AnonymizerError):

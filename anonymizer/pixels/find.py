@@ -1,24 +1,27 @@
 """Text in a picture: `text_boxes`. Where it is, what it says and how sure the engine is; the text stays in memory.
 
-An image is looked at twice as large (small print), in tiles that overlap (the detector loses a short line in a large
-empty image), as it is and with its local contrast evened out (faint print). A detector's box counts when the reader
-finds letters in it, upright or turned.
+A picture is looked at several ways, and a line found in any of them counts: twice as large (small print), as it is
+(large print), and smoothed with its local contrast evened out (faint print, noise). A large picture is cut into
+tiles that overlap, since the detector loses a short line in a large empty image, and every picture gets a border,
+since it also loses letters at an edge. Dark on light and turned text need no view of their own: measured, they
+brought nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from anonymizer.pixels.engine import Image, Quad, TextEngine, text_engine
+from anonymizer.pixels.legible import Reading, is_line, may_continue
 
-MAX_ENLARGED_SIDE = 1600
-TILE = 1024
+MAX_ENLARGED_SIDE = 1100
+TILE = 1120
 OVERLAP = 160
-READ_SCORE = 0.5
-SURE_DETECTION = 0.75
+BORDER = 24
+_FLAT_LEVELS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +45,53 @@ class TextBox:
         """The first row below the box."""
         return self.top + self.height
 
+    @property
+    def thickness(self) -> int:
+        """The shorter side: the height of the line, also of a turned one."""
+        return min(self.width, self.height)
+
     def touches(self, other: TextBox) -> bool:
         """Whether the two boxes share a pixel."""
         return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
 
+    def grown(self, margin: int, shape: tuple[int, ...]) -> TextBox:
+        """The box with a margin on every side, cut to an image of shape (rows, columns, ...)."""
+        left, top = max(0, self.left - margin), max(0, self.top - margin)
+        right, bottom = min(shape[1], self.right + margin), min(shape[0], self.bottom + margin)
+        return replace(self, left=left, top=top, width=max(0, right - left), height=max(0, bottom - top))
+
 
 def text_boxes(image: Image) -> tuple[TextBox, ...]:
-    """Every line of text in a uint8 image of shape (rows, columns) or (rows, columns, 3), left to right and top to bottom.
+    """Every line of text in a uint8 image of shape (rows, columns) or (rows, columns, 3), from top to bottom.
 
-    Boxes lie inside the image and may overlap. Raises TextEngineMissingError when the engine is not installed, and
-    ValueError for another shape or type. A binary bitmap (0 and 1) is looked at as black and white.
+    Boxes lie inside the image and may overlap. Single letters are not reported: they identify nobody, and anatomy is
+    full of them. Raises TextEngineMissingError when the engine is not installed, and ValueError for another shape or
+    type. A bitmap of 0 and 1 is looked at as black and white.
     """
-    picture = _as_colour(image)
-    if min(picture.shape[:2]) < 4 or int(picture.max()) == int(picture.min()):
-        return ()
+    return text_boxes_of((image,))
+
+
+def text_boxes_of(renderings: Iterable[Image]) -> tuple[TextBox, ...]:
+    """Every line of text that any of several renderings of one image shows. The first is looked at in all ways, others enlarged."""
+    return _found(renderings, full=True)
+
+
+def text_boxes_quickly(image: Image) -> tuple[TextBox, ...]:
+    """What the most telling of the ways of looking (enlarged) finds: for the single frames of many."""
+    return _found((image,), full=False)
+
+
+def _found(renderings: Iterable[Image], *, full: bool) -> tuple[TextBox, ...]:
+    found: list[tuple[TextBox, Reading]] = []
     engine = text_engine()
-    found = [box for view, scale in _views(picture) for box in _boxes_in(engine, view, scale, picture.shape[:2])]
-    return tuple(sorted(_without_repeats(found), key=lambda box: (box.top, box.left)))
+    shape: tuple[int, ...] = (0, 0)
+    for number, rendering in enumerate(renderings):
+        picture = _as_colour(rendering)
+        shape = picture.shape[:2]
+        if min(shape) >= 4 and float(np.ptp(picture)) >= _FLAT_LEVELS:
+            for view, scale in _views(picture, full=full and number == 0):
+                found += _seen_in(engine, view, scale, shape)
+    return tuple(sorted(_without_repeats(_lines(found, shape)), key=lambda box: (box.top, box.left)))
 
 
 def _as_colour(image: Image) -> Image:
@@ -69,52 +102,66 @@ def _as_colour(image: Image) -> Image:
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
-def _views(picture: Image) -> Iterator[tuple[Image, float]]:
+def _views(picture: Image, *, full: bool) -> Iterator[tuple[Image, float]]:
+    """(picture with a border, its scale) for each way of looking."""
+    small = max(picture.shape[:2]) <= MAX_ENLARGED_SIDE
+    yield _bordered(picture, 2.0 if small else 1.0)
+    if full:
+        yield _bordered(_evened(picture), 1.0)
+        yield _bordered(picture, 1.0 if small else 0.5)
+
+
+def _bordered(picture: Image, scale: float) -> tuple[Image, float]:
     import cv2
 
-    rows, columns = picture.shape[:2]
-    scale = 2.0 if max(rows, columns) * 2 <= MAX_ENLARGED_SIDE else 1.0
-    enlarged = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1.0 else picture
-    yield np.asarray(enlarged, dtype=np.uint8), scale
-    evened = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(np.ascontiguousarray(np.asarray(enlarged).max(axis=2)))
-    yield np.repeat(np.asarray(evened, dtype=np.uint8)[..., None], 3, axis=2), scale
+    framed = np.pad(picture, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
+    method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    scaled = framed if scale == 1 else cv2.resize(framed, None, fx=scale, fy=scale, interpolation=method)
+    return np.asarray(scaled, dtype=np.uint8), scale
 
 
-def _boxes_in(engine: TextEngine, view: Image, scale: float, shape: tuple[int, ...]) -> Iterator[TextBox]:
-    for top, left in _tiles(view.shape[:2]):
-        tile = _padded(view[top : top + TILE, left : left + TILE])
-        quads = engine.detect(tile)
-        for (quad, sure), (text, score) in zip(quads, _read(engine, tile, [quad for quad, _ in quads]), strict=True):
-            if _is_text(sure, text, score):
-                box = _upright(quad + np.array([left, top], dtype=np.float32), scale, shape, text, score)
+def _evened(picture: Image) -> Image:
+    import cv2
+
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(picture.max(axis=2)), (0, 0), 0.8)
+    evened = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(smooth)
+    return np.repeat(np.asarray(evened, dtype=np.uint8)[..., None], 3, axis=2)
+
+
+def _seen_in(engine: TextEngine, view: Image, scale: float, shape: tuple[int, ...]) -> Iterator[tuple[TextBox, Reading]]:
+    for top in _starts(view.shape[0]):
+        for left in _starts(view.shape[1]):
+            tile = _whole(view[top : top + TILE, left : left + TILE])
+            found = engine.detect(tile)
+            texts = _read(engine, tile, [quad for quad, _ in found])
+            for (quad, sure), (text, score) in zip(found, texts, strict=True):
+                box = _upright((quad + np.array([left, top], dtype=np.float32)) / scale - BORDER, shape, text, score)
                 if box is not None:
-                    yield box
-
-
-def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    for top in _starts(shape[0]):
-        for left in _starts(shape[1]):
-            yield top, left
+                    yield box, Reading(text, score, sure)
 
 
 def _starts(length: int) -> list[int]:
-    if length <= TILE + OVERLAP:
+    if length <= TILE:
         return [0]
     count = -(-(length - OVERLAP) // (TILE - OVERLAP))
     return [round(place) for place in np.linspace(0, length - TILE, count)]
 
 
-def _padded(tile: Image) -> Image:
-    """The tile on a canvas of multiples of 32, as the network needs; never smaller than 64."""
-    rows, columns = (max(64, -(-side // 32) * 32) for side in tile.shape[:2])
+def _whole(tile: Image) -> Image:
+    """The tile on a canvas of multiples of 32, as the network needs."""
+    rows, columns = (-(-side // 32) * 32 for side in tile.shape[:2])
     return np.pad(tile, ((0, rows - tile.shape[0]), (0, columns - tile.shape[1]), (0, 0)), mode="edge")
 
 
 def _read(engine: TextEngine, tile: Image, quads: list[Quad]) -> list[tuple[str, float]]:
+    """What each line says, upright or upside down, whichever the reader is surer of."""
     crops = [_straightened(tile, quad) for quad in quads]
     upright = engine.read(crops)
-    turned = engine.read([np.ascontiguousarray(np.rot90(crop, 2)) for crop in crops])
-    return [max(pair, key=lambda read: read[1]) for pair in zip(upright, turned, strict=True)]
+    doubtful = [number for number, (_, score) in enumerate(upright) if score < 0.9]
+    turned = engine.read([np.ascontiguousarray(np.rot90(crops[number], 2)) for number in doubtful])
+    for number, other in zip(doubtful, turned, strict=True):
+        upright[number] = max(upright[number], other, key=lambda read: read[1])
+    return upright
 
 
 def _straightened(tile: Image, quad: Quad) -> Image:
@@ -128,22 +175,23 @@ def _straightened(tile: Image, quad: Quad) -> Image:
     return np.ascontiguousarray(crop, dtype=np.uint8)
 
 
-def _is_text(sure: float, text: str, score: float) -> bool:
-    letters = sum(letter.isalnum() for letter in text)
-    return letters > 0 and (score >= READ_SCORE or sure >= SURE_DETECTION)
-
-
-def _upright(quad: Quad, scale: float, shape: tuple[int, ...], text: str, score: float) -> TextBox | None:
-    low, high = np.floor(quad.min(axis=0) / scale).astype(int), np.ceil((quad.max(axis=0) + 1) / scale).astype(int)
+def _upright(quad: Quad, shape: tuple[int, ...], text: str, score: float) -> TextBox | None:
+    low, high = np.floor(quad.min(axis=0)).astype(int), np.ceil(quad.max(axis=0) + 1).astype(int)
     left, top = max(0, int(low[0])), max(0, int(low[1]))
     right, bottom = min(shape[1], int(high[0])), min(shape[0], int(high[1]))
-    if right <= left or bottom <= top:
-        return None
-    return TextBox(left, top, right - left, bottom - top, text, score)
+    return TextBox(left, top, right - left, bottom - top, text, score) if right > left and bottom > top else None
+
+
+def _lines(found: list[tuple[TextBox, Reading]], shape: tuple[int, ...]) -> list[TextBox]:
+    """The boxes that are lines of text, and the doubtful ones that continue such a line."""
+    lines = [box for box, reading in found if is_line(reading)]
+    near = [line.grown(line.thickness, shape) for line in lines]
+    loose = [box for box, reading in found if not is_line(reading) and may_continue(reading)]
+    return lines + [box for box in loose if any(box.touches(place) and box.thickness <= 2 * place.thickness for place in near)]
 
 
 def _without_repeats(boxes: list[TextBox]) -> list[TextBox]:
-    """A box inside a better or larger one says the same line again."""
+    """A box inside a larger one says the same line again."""
     kept: list[TextBox] = []
     for box in sorted(boxes, key=lambda box: box.width * box.height, reverse=True):
         if not any(_inside(box, other) for other in kept):
