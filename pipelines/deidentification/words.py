@@ -48,6 +48,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "The pixels may show text about the patient (screens, scanned pages, some modalities).",
         "画素に患者情報の文字が写っている可能性があります（画面・スキャン画像など）。",
     ),
+    "text_not_removed": (
+        "Text in the pixels could not be removed with certainty.",
+        "画素内の文字を確実に除去できませんでした。",
+    ),
     "face_not_removed": (
         "The face could not be removed with the brain proven untouched, so the whole series is held back.",
         "脳を損なわずに顔を除去できることを確認できず、シリーズ全体を保留しました。",
