@@ -12,7 +12,8 @@ from anonymizer import elements, gate, reading
 from anonymizer.attribute_types import family_of
 from anonymizer.echo import echo_of
 from anonymizer.errors import InputRefusedError
-from anonymizer.identity import identity_of, patient_of
+from anonymizer.gate import Reason, Verdict
+from anonymizer.identity import STUDY_UID, identity_of, patient_of
 from anonymizer.key import ProjectKey
 from anonymizer.profile import Profile, screening_profile
 from anonymizer.pseudonym import Pseudonyms
@@ -21,6 +22,7 @@ from anonymizer.stamp import as_file, encoding_of, stamp
 from anonymizer.walk import Walk
 
 SCREENING_PROFILE = screening_profile()
+SERIES_UID = 0x0020000E
 
 
 def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[FileDataset, Receipt]:
@@ -31,16 +33,39 @@ def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_P
     not pass; its message holds no value of the data set. Source: PS3.15 annex E.
     """
     with reading.quietly():
-        verdict = gate.verdict_on(dataset)
+        verdict = gate.verdict_on(elements.glanced(dataset), profile)
         if verdict is not None:
             raise InputRefusedError(verdict.reason, verdict.detail)
-        walk = _walk_for(dataset, key, profile)
-        clean = walk.cleaned(dataset, ())
-        stamp(clean, profile)
-        return as_file(clean, dataset), walk.receipt()
+        if gate.rests_on_clean_pixels(elements.glanced(dataset), profile):
+            raise InputRefusedError(Reason.BURNED_IN_TEXT_RISK, "its pixels have to be cleaned, and nothing has cleaned them")
+        clean, walk = walked(dataset, key, profile)
+        return clean, walk.receipt()
 
 
-def _walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
+def walked(dataset: Dataset, key: ProjectKey, profile: Profile) -> tuple[FileDataset, Walk]:
+    """A data set that has passed the gate, de-identified and stamped, and the walk that knows what was done.
+
+    To be called inside `reading.quietly()`. Raises InputRefusedError.
+    """
+    walk = walk_for(dataset, key, profile)
+    clean = walk.cleaned(dataset, ())
+    stamp(clean, profile)
+    return as_file(clean, dataset), walk
+
+
+def verdict_on_file(seen: Dataset, profile: Profile) -> Verdict | None:
+    """Why a parsed file must not pass under a profile, or None: the gate's reasons, and no study or series that it belongs to.
+
+    Looking converts values, so what is given is `elements.glanced` of the data set that will be walked.
+    """
+    verdict = gate.verdict_on(seen, profile)
+    if verdict is None and not all(elements.text_at(seen, tag) for tag in (STUDY_UID, SERIES_UID)):
+        return Verdict(Reason.MISSING_IDENTITY, "Study or Series Instance UID is missing")
+    return verdict
+
+
+def walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
+    """The choices that are settled before the first element: who the patient is, how far dates move, what echoes."""
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
     implicit, little = encoding_of(dataset)

@@ -32,6 +32,16 @@ def held(dataset: Dataset) -> list[tuple[BaseTag, DataElement | RawDataElement]]
     return [(tag, cast(DataElement | RawDataElement, dataset.get_item(tag))) for tag in dataset.keys()]  # noqa: SIM118
 
 
+def glanced(dataset: Dataset) -> Dataset:
+    """The same elements in a data set of its own, to look into: what pydicom converts by looking stays raw in the original."""
+    seen = Dataset({tag: dataset.get_item(tag, keep_deferred=True) for tag in dataset.keys()})  # noqa: SIM118
+    implicit, little = dataset.original_encoding
+    seen.set_original_encoding(implicit, little, charset(dataset))
+    if hasattr(dataset, "file_meta"):
+        seen.file_meta = dataset.file_meta
+    return seen
+
+
 def converted(dataset: Dataset, element: DataElement | RawDataElement) -> DataElement:
     """The element with a Python value; the data set keeps its own.
 

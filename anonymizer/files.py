@@ -6,27 +6,29 @@ output's name is made of pseudonymous UIDs and that hash. The input is only read
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 
-from anonymizer import elements, gate, pixel_data, reading
-from anonymizer.deidentify import SCREENING_PROFILE, deidentify
+from anonymizer import bytewalk, elements, gate, pixel_data, reading
+from anonymizer.clean import NO_ENTRIES, Clean, EntriesOf
+from anonymizer.deidentify import SCREENING_PROFILE, SERIES_UID, verdict_on_file, walked
 from anonymizer.errors import AnonymizerError, InputRefusedError
 from anonymizer.gate import Reason, Verdict
+from anonymizer.identity import STUDY_UID
 from anonymizer.key import ProjectKey
 from anonymizer.profile import Profile
 from anonymizer.pseudonym import Pseudonyms
+from anonymizer.reading import Source
 from anonymizer.receipt import Receipt
+from anonymizer.vault import Entry, entries_of
+from anonymizer.walk import Walk
+from anonymizer.writing import encoded, written
 
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
-STUDY_UID, SERIES_UID = 0x0020000D, 0x0020000E
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class FileOutcome:
 
     `file` is the pseudonymous handle, `index` its place in the sorted walk (from 0), `status` `deidentified` or
     `refused`, `reason` a code of `gate.Reason` (empty when de-identified), `detail` one sentence without any identified
-    value, `study` and `series` pseudonymous UIDs (empty when not known), `output` the relative path written.
+    value, `study` and `series` pseudonymous UIDs (empty when not known), `output` the relative path written. `entries` is
+    what the vault keeps of it, originals and all; empty unless they were asked for.
     """
 
     file: str
@@ -47,6 +50,7 @@ class FileOutcome:
     series: str = ""
     output: str = ""
     receipt: Receipt | None = None
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
 
 
 def deidentify_tree(source: Path, destination: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> Iterator[FileOutcome]:
@@ -89,61 +93,111 @@ def deidentify_file(
     `root` is the folder that the handle is relative to (default: the file's own folder), `index` goes into the outcome.
     Module-level, with picklable arguments and result, for worker processes.
     """
+    return deidentify_for_vault(source, destination, key, profile, root=root, index=index, vault=NO_ENTRIES)
+
+
+def deidentify_for_vault(
+    source: Path,
+    destination: Path,
+    key: ProjectKey,
+    profile: Profile = SCREENING_PROFILE,
+    *,
+    root: Path | None = None,
+    index: int = 0,
+    vault: EntriesOf = entries_of,
+) -> FileOutcome:
+    """The same, and the outcome's `entries` say what the file adds to the vault."""
     handle = _handle(source, root, key)
-    dataset = reading.read(source)
-    if isinstance(dataset, Verdict):
-        return _refused(handle, index, dataset)
-    study, series = "", ""
-    try:
-        with reading.quietly():
-            study, series = (_pseudonymous_uid(dataset, tag, key) for tag in (STUDY_UID, SERIES_UID))
-            verdict = _verdict(dataset, profile) or pixel_data.pixel_verdict(dataset)
-            if verdict is not None:
-                return _refused(handle, index, verdict, study, series)
-            clean, receipt = deidentify(dataset, key, profile)
-            content = encoded(clean)
-    except InputRefusedError as refusal:
-        return _refused(handle, index, Verdict(Reason(refusal.reason), refusal.detail), study, series)
-    except reading.PARSE_ERRORS as error:
-        return _refused(handle, index, Verdict(Reason.UNPARSEABLE, f"cannot be de-identified ({type(error).__name__})"), study, series)
-    name = f"{clean.StudyInstanceUID}/{clean.SeriesInstanceUID}/{handle}.dcm"
-    verdict = _written(destination / name, content)
+    file = reading.opened(source)
+    if isinstance(file, Verdict):
+        return _refused(handle, index, file)
+    with file:
+        clean = _cleaned(file, key, profile, vault)
+    if isinstance(clean, _Refused):
+        return _refused(handle, index, clean.verdict, clean.study, clean.series)
+    name = f"{clean.place}/{handle}.dcm"
+    verdict = written(destination / name, clean.pieces)
     if verdict is not None:
-        return _refused(handle, index, verdict, study, series)
-    return FileOutcome(handle, index, DEIDENTIFIED, study=study, series=series, output=name, receipt=receipt)
+        return _refused(handle, index, verdict, clean.study, clean.series)
+    return FileOutcome(handle, index, DEIDENTIFIED, "", "", clean.study, clean.series, name, clean.receipt, clean.entries)
 
 
 def scan_identity(path: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[str, str] | Verdict:
     """The pseudonymous (study, series) UIDs of a file, from its headers only; or why it will be refused."""
-    dataset = reading.read_headers(path)
-    if isinstance(dataset, Verdict):
+    file = reading.opened(path)
+    if isinstance(file, Verdict):
+        return file
+    with file:
+        try:
+            return bytewalk.identity_of(file, key, profile) or _scanned(file, key, profile)
+        except InputRefusedError as refusal:
+            return Verdict(Reason(refusal.reason), refusal.detail)
+        except reading.PARSE_ERRORS as error:
+            return Verdict(Reason.UNPARSEABLE, f"the headers cannot be read ({type(error).__name__})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a file does not pass, and where it would have belonged."""
+
+    verdict: Verdict
+    study: str = ""
+    series: str = ""
+
+
+def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | _Refused:
+    """The fast way where it proves that it may be taken, else pydicom's."""
+    try:
+        clean = bytewalk.cleaned(file, key, profile) if vault is NO_ENTRIES else None
+        dataset = clean or file.parsed()
+    except InputRefusedError as refusal:
+        return _Refused(Verdict(Reason(refusal.reason), refusal.detail))
+    if isinstance(dataset, Clean):
         return dataset
+    return _Refused(dataset) if isinstance(dataset, Verdict) else _cleaned_by_pydicom(dataset, key, profile, vault)
+
+
+def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | _Refused:
+    study, series = "", ""
     try:
         with reading.quietly():
-            return _verdict(dataset, profile) or (_pseudonymous_uid(dataset, STUDY_UID, key), _pseudonymous_uid(dataset, SERIES_UID, key))
+            seen = elements.glanced(dataset)
+            study, series = (_pseudonymous_uid(seen, tag, key) for tag in (STUDY_UID, SERIES_UID))
+            verdict = verdict_on_file(seen, profile) or pixel_data.pixel_verdict(dataset)
+            if verdict is not None:
+                return _Refused(verdict, study, series)
+            clean, walk = walked(dataset, key, profile)
+            _clean_pixels(clean, dataset, walk)
+            pieces = (encoded(clean),)
+            place = f"{clean.StudyInstanceUID}/{clean.SeriesInstanceUID}"
+            return Clean(pieces, walk.receipt(), study, series, place, vault(dataset, key))
     except InputRefusedError as refusal:
-        return Verdict(Reason(refusal.reason), refusal.detail)
+        return _Refused(Verdict(Reason(refusal.reason), refusal.detail), study, series)
     except reading.PARSE_ERRORS as error:
-        return Verdict(Reason.UNPARSEABLE, f"the headers cannot be read ({type(error).__name__})")
+        return _Refused(Verdict(Reason.UNPARSEABLE, f"cannot be de-identified ({type(error).__name__})"), study, series)
 
 
-def encoded(dataset: FileDataset) -> bytes:
-    """A data set as the bytes of a DICOM file, in its own transfer syntax."""
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
+def _clean_pixels(clean: FileDataset, dataset: Dataset, walk: Walk) -> None:
+    """Where pixels are cleaned, once the header is: `clean` is about to be written, `dataset` is what was read.
+
+    Raises InputRefusedError for a file that may only pass with cleaned pixels.
+    """
+    if gate.rests_on_clean_pixels(elements.glanced(dataset), walk.profile):
+        raise InputRefusedError(Reason.BURNED_IN_TEXT_RISK, "its pixels have to be cleaned, and nothing has cleaned them")
+
+
+def _scanned(file: Source, key: ProjectKey, profile: Profile) -> tuple[str, str] | Verdict:
+    dataset = file.parsed_headers()
+    if isinstance(dataset, Verdict):
+        return dataset
+    with reading.quietly():
+        places = (_pseudonymous_uid(dataset, STUDY_UID, key), _pseudonymous_uid(dataset, SERIES_UID, key))
+        return verdict_on_file(dataset, profile) or places
 
 
 def _handle(source: Path, root: Path | None, key: ProjectKey) -> str:
     relative = source.relative_to(root) if root is not None else Path(source.name)
     return Pseudonyms(key).file_handle(relative.as_posix())
-
-
-def _verdict(dataset: Dataset, profile: Profile) -> Verdict | None:
-    verdict = gate.verdict_on(dataset, profile)
-    if verdict is None and not all(elements.text_at(dataset, tag) for tag in (STUDY_UID, SERIES_UID)):
-        return Verdict(Reason.MISSING_IDENTITY, "Study or Series Instance UID is missing")
-    return verdict
 
 
 def _pseudonymous_uid(dataset: Dataset, tag: int, key: ProjectKey) -> str:
@@ -153,16 +207,3 @@ def _pseudonymous_uid(dataset: Dataset, tag: int, key: ProjectKey) -> str:
 
 def _refused(handle: str, index: int, verdict: Verdict, study: str = "", series: str = "") -> FileOutcome:
     return FileOutcome(handle, index, REFUSED, str(verdict.reason), verdict.detail, study, series)
-
-
-def _written(path: Path, content: bytes) -> Verdict | None:
-    """Write whole or not at all; a verdict when the disk refuses."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        return Verdict(Reason.NOT_WRITTEN, f"the output cannot be written ({error.strerror})")
-    return None

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
-from anonymizer import elements
-from anonymizer.gate import Reason, Verdict
+from anonymizer import elements, gate
+from anonymizer.gate import Reason, Verdict, holds_pixels
 from anonymizer.reading import PARSE_ERRORS
 
 PIXEL_DATA = 0x7FE00010
+_SOP_CLASS = 0x00080016
 _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103
-_SAMPLES, _FRAMES, _PHOTOMETRIC = 0x00280002, 0x00280008, 0x00280004
-DESCRIBING = tuple(sorted((_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED, _SAMPLES, _FRAMES, _PHOTOMETRIC)))
-_FLOATS = (0x7FE00008, 0x7FE00009)
+_SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING = 0x00280002, 0x00280008, 0x00280004, 0x00280120
+DESCRIBING = tuple(sorted((_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED, _SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING)))
+_SOP_CLASS, _FLOATS = 0x00080016, (0x7FE00008, 0x7FE00009)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How native pixels lie: sizes in pixels, bits of a word; `signed` as Pixel Representation says."""
+    """How native pixels lie: sizes in pixels, bits of a word; `signed` as Pixel Representation says.
+
+    `padding` is the word of Pixel Padding Value, 0 to 65535, which scanners also set outside the bits they store; -1 for none.
+    """
 
     rows: int
     columns: int
@@ -37,6 +43,7 @@ class Layout:
     samples: int
     frames: int
     subsampled: bool
+    padding: int
 
     @property
     def native_bytes(self) -> int:
@@ -50,8 +57,12 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
 
     A parser that stops in the middle of a damaged file ends without pixel data, so this also finds cut headers.
     """
+    if not gate.holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
+        return None
     element = elements.get(dataset, PIXEL_DATA)
     if element is None and not any(tag in dataset for tag in _FLOATS):
+        if not holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
+            return None
         return Verdict(Reason.TRUNCATED, "an image without pixel data")
     if element is None or _is_encapsulated(element):
         return None
@@ -59,7 +70,9 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
     if layout is None:
         return Verdict(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
     there = len(element.value or b"")
-    return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < layout.native_bytes else None
+    return (
+        Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < layout.native_bytes else None
+    )
 
 
 def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -84,41 +97,46 @@ def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]
 def layout_of(dataset: Dataset) -> Layout | None:
     """How the pixels of a data set lie; None when what must be said of it is missing or malformed."""
     held = tuple(elements.get(dataset, tag) for tag in DESCRIBING)
-    if all(element is None or isinstance(element, RawDataElement) for element in held):
-        return _remembered(tuple(None if element is None else _key(element) for element in held))  # type: ignore[arg-type]
-    return _layout(held)
+    raw = tuple(element for element in held if isinstance(element, RawDataElement))
+    if len(raw) + held.count(None) < len(held):
+        return _layout(held)
+    return _remembered(tuple(None if element is None else _key(cast(RawDataElement, element)) for element in held))
 
 
-def _key(element: RawDataElement) -> tuple[int, str | None, int, bytes | None, bool, bool]:
+_Key = tuple[int, str | None, int, bytes | None, bool, bool]
+
+
+def _key(element: RawDataElement) -> _Key:
     return (int(element.tag), element.VR, element.length, element.value, element.is_implicit_VR, element.is_little_endian)
 
 
 @lru_cache(maxsize=256)
-def _remembered(keys: tuple[tuple[int, str | None, int, bytes | None, bool, bool] | None, ...]) -> Layout | None:
-    from pydicom.tag import BaseTag
-
-    return _layout(
-        tuple(
-            None if key is None else RawDataElement(BaseTag(key[0]), key[1], key[2], key[3], 0, key[4], key[5])
-            for key in keys
-        )
-    )
+def _remembered(keys: tuple[_Key | None, ...]) -> Layout | None:
+    return _layout(tuple(None if key is None else RawDataElement(BaseTag(key[0]), *key[1:4], 0, *key[4:]) for key in keys))
 
 
 def _layout(held: tuple[DataElement | RawDataElement | None, ...]) -> Layout | None:
     try:
-        values = {tag: None if one is None else elements.converted(Dataset(), one).value for tag, one in zip(DESCRIBING, held, strict=True)}
+        values: dict[int, Any] = {
+            tag: None if one is None else elements.converted(Dataset(), one).value for tag, one in zip(DESCRIBING, held, strict=True)
+        }
         rows, columns, allocated = (int(values[tag]) for tag in (_ROWS, _COLUMNS, _ALLOCATED))
         stored = int(values[_STORED] or allocated)
         samples, frames = (int(values[tag] or 1) for tag in (_SAMPLES, _FRAMES))
         high_bit = stored - 1 if values[_HIGH_BIT] is None else int(values[_HIGH_BIT])
         signed = bool(int(values[_SIGNED] or 0))
+        padding = -1 if values[_PADDING] in (None, "") else _word(values[_PADDING])
     except PARSE_ERRORS:
         return None
     if min(rows, columns, allocated, samples, frames) <= 0:
         return None
     subsampled = str(values[_PHOTOMETRIC] or "").strip() == "YBR_FULL_422"
-    return Layout(rows, columns, allocated, stored, high_bit, signed, samples, frames, subsampled)
+    return Layout(rows, columns, allocated, stored, high_bit, signed, samples, frames, subsampled, padding)
+
+
+def _word(value: object) -> int:
+    """A padding value as the 16 bits it is, whichever sign it was read with."""
+    return int.from_bytes(value[:2], "little") if isinstance(value, bytes) else int(value) & 0xFFFF  # type: ignore[call-overload]
 
 
 def _is_encapsulated(element: DataElement | RawDataElement) -> bool:
@@ -135,15 +153,23 @@ def _without_tail(value: bytes, layout: Layout) -> bytes:
 
 def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
     """16-bit words whose unused bits are zero or, above a signed value, its sign; other words are returned as they are."""
-    spare = layout.allocated - layout.stored
-    if layout.allocated != 16 or not 0 < spare < 16 or layout.high_bit != layout.stored - 1 or len(value) % 2:
+    above, below = 15 - layout.high_bit, layout.high_bit + 1 - layout.stored
+    if layout.allocated != 16 or layout.samples != 1 or above < 0 or below < 0 or above + below == 0 or len(value) % 2:
         return value
     pixels = np.frombuffer(value, words)
-    if not layout.signed:
-        mask = (1 << layout.stored) - 1
-        return value if int(np.bitwise_or.reduce(pixels)) <= mask else (pixels & mask).astype(words).tobytes()
-    numbers = pixels.view(words.replace("u", "i"))
-    limit = 1 << (layout.stored - 1)
-    if -limit <= int(numbers.min()) and int(numbers.max()) < limit:
+    numbers = pixels.view(words.replace("u", "i")) if layout.signed else pixels
+    if _uses_only_stored(numbers, layout, below):
         return value
-    return ((numbers << spare) >> spare).astype(words.replace("u", "i")).tobytes()
+    plain = ((numbers << above) >> above) & ~((1 << below) - 1)
+    kept = np.where(pixels == layout.padding, numbers, plain).astype(numbers.dtype)
+    return value if np.array_equal(kept, numbers) else kept.tobytes()
+
+
+def _uses_only_stored(numbers: np.ndarray[tuple[int], np.dtype[np.integer]], layout: Layout, below: int) -> bool:
+    """The cheap look, which nearly every image passes."""
+    if below or not numbers.size:
+        return not numbers.size
+    if not layout.signed:
+        return int(np.bitwise_or.reduce(numbers)) < 1 << layout.stored
+    limit = 1 << (layout.stored - 1)
+    return -limit <= int(numbers.min()) and int(numbers.max()) < limit

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from dataclasses import dataclass, field
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import config, dcmread, uid
 from pydicom.dataset import FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from anonymizer.errors import InputRefusedError
 from anonymizer.gate import Reason, Verdict
 
 MAX_FILE_BYTES = 2 << 30
 MAX_INFLATED_BYTES = 1 << 30
 PREAMBLE_BYTES = 132
+HEAD_BYTES = 1 << 16
 # What pydicom raises on bytes that are no DICOM; anything else is a bug of ours and must be seen.
 PARSE_ERRORS = (
     InvalidDicomError,
@@ -59,40 +64,115 @@ def quietly() -> Iterator[None]:
         logger.setLevel(level)
 
 
+@dataclass(slots=True)
+class Source:
+    """An input file, open: read by stretches, or parsed. A context manager that closes it.
+
+    `head` is its first HEAD_BYTES, `size` its length in bytes when it was opened.
+    """
+
+    file: FileIO
+    size: int
+    head: bytes = field(repr=False)
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def stretch(self, start: int, stop: int) -> bytes:
+        """The bytes from start to stop, fewer where the file ends before. Raises InputRefusedError when the disk refuses."""
+        if stop <= len(self.head):
+            return self.head[start:stop]
+        try:
+            self.file.seek(start)
+            return _read_up_to(self.file, stop - start)
+        except OSError as error:
+            raise InputRefusedError(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})") from None
+
+    def parsed(self) -> FileDataset | Verdict:
+        """The whole file, parsed; or why not."""
+        content = self.stretch(0, self.size)
+        return _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=False)
+
+    def parsed_headers(self) -> FileDataset | Verdict:
+        """The file up to its pixel data, parsed; or why not."""
+        if _DEFLATED in self.head[:4096]:
+            content = self.stretch(0, self.size)
+            return _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=True)
+        self.file.seek(0)
+        buffered = BufferedReader(self.file)
+        try:
+            return _parsed(buffered, headers_only=True)
+        finally:
+            buffered.detach()
+
+
 def read(path: Path) -> FileDataset | Verdict:
     """A whole file, parsed; or why not."""
-    return _read(path, headers_only=False)
+    return _in(path, Source.parsed)
 
 
 def read_headers(path: Path) -> FileDataset | Verdict:
     """A file up to its pixel data, parsed; or why not."""
-    return _read(path, headers_only=True)
+    return _in(path, Source.parsed_headers)
 
 
-def _read(path: Path, *, headers_only: bool) -> FileDataset | Verdict:
+def opened(path: Path) -> Source | Verdict:
+    """A file that may be DICOM, open for reading; or why not."""
     verdict = _file_verdict(path)
     if verdict is not None:
         return verdict
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-            verdict = _head_verdict(head)
-            if verdict is not None:
-                return verdict
-            content = head + file.read() if not headers_only or _DEFLATED in head else b""
-            source = BytesIO(content) if content else file
-            source.seek(0)
-            return _inflation_verdict(content) or _parsed(source, headers_only=headers_only)
+        file = path.open("rb", buffering=0)
     except PermissionError:
         return Verdict(Reason.UNREADABLE, "no permission to read the file")
     except OSError as error:
         return Verdict(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})")
+    return _begun(file)
 
 
-def _parsed(source: object, *, headers_only: bool) -> FileDataset | Verdict:
+def _begun(file: FileIO) -> Source | Verdict:
+    try:
+        size = os.fstat(file.fileno()).st_size
+        head = _read_up_to(file, min(size, HEAD_BYTES))
+    except OSError as error:
+        file.close()
+        return Verdict(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})")
+    verdict = _head_verdict(head)
+    if verdict is not None:
+        file.close()
+        return verdict
+    return Source(file, size, head)
+
+
+def _in(path: Path, parse: Callable[[Source], FileDataset | Verdict]) -> FileDataset | Verdict:
+    source = opened(path)
+    if isinstance(source, Verdict):
+        return source
+    with source:
+        try:
+            return parse(source)
+        except InputRefusedError as refusal:
+            return Verdict(Reason(refusal.reason), refusal.detail)
+
+
+def _read_up_to(file: FileIO, count: int) -> bytes:
+    """A raw file may give less than it was asked for; ask until there is no more."""
+    content = file.read(count) or b""
+    while content and len(content) < count:
+        more = file.read(count - len(content))
+        if not more:
+            break
+        content += more
+    return content
+
+
+def _parsed(source: BinaryIO, *, headers_only: bool) -> FileDataset | Verdict:
     try:
         with quietly():
-            return dcmread(source, force=True, stop_before_pixels=headers_only)  # type: ignore[arg-type]
+            return dcmread(source, force=True, stop_before_pixels=headers_only)
     except RecursionError:
         return Verdict(Reason.NESTED_TOO_DEEP, "sequences are nested too deep to parse")
     except PARSE_ERRORS as error:

@@ -16,7 +16,7 @@ import pytest
 from deid_factory import KEY, OTHER_KEY, ct, encode
 from pydicom import dcmread, uid
 
-from anonymizer import reading
+from anonymizer import reading, writing
 from anonymizer.errors import AnonymizerError
 from anonymizer.files import DEIDENTIFIED, REFUSED, deidentify_file, deidentify_tree, scan_identity
 from anonymizer.gate import Verdict
@@ -137,13 +137,13 @@ def test_an_unreadable_file_is_an_outcome(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "one.dcm"
     path.write_bytes(encode(ct()))
-    write = Path.write_bytes
+    write = writing._write
 
-    def full(self: Path, data: bytes) -> int:
-        write(self, data[:100])
+    def full(path: Path, pieces: tuple[bytes, ...]) -> None:
+        write(path, [pieces[0][:100]])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(writing, "_write", full)
     outcome = deidentify_file(path, tmp_path / "out", KEY)
     assert (outcome.reason, outcome.output) == ("not_written", "")
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []

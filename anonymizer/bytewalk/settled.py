@@ -1,0 +1,176 @@
+"""What has been decided for one patient's files, by the bytes of the elements it was decided for.
+
+An element that is not remembered goes through `anonymizer.element.Element` like any other and is written by pydicom once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.tag import BaseTag
+
+from anonymizer import pixel_data
+from anonymizer.bytewalk.header import Header, is_long, uid_text, value_in
+from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta, parsed
+from anonymizer.bytewalk.remembered import Remembered
+from anonymizer.element import Element
+from anonymizer.profile import Plan
+from anonymizer.receipt import Receipt
+from anonymizer.stamp import as_file, stamp
+from anonymizer.walk import Walk
+from anonymizer.writing import encoded
+
+Lines = tuple[tuple[tuple[tuple[int, ...], str, str], int], ...]
+Stamped = tuple[tuple[int, bytes], ...]
+_MAX_ELEMENT_BYTES, _MAX_BYTES, _OVERHEAD, _MAX_RECEIPTS, _MAX_DESCRIBED = 1 << 14, 3 << 20, 250, 256, 64
+_RESERVED = b"\x00\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of one element: its bytes in the output (none when it goes) and its lines of the receipt."""
+
+    out: bytes
+    lines: Lines
+
+
+@dataclass(slots=True)
+class Settled:
+    """The settled choices of one patient's files of one kind, and everything decided under them."""
+
+    walk: Walk
+    plan: Plan
+    charset: Any
+    written_charset: Any
+    known: dict[bytes, Decided] = field(default_factory=dict)
+    beside: dict[int, Remembered[Decided]] = field(default_factory=dict)
+    room: int = _MAX_BYTES
+    described: dict[bytes, Dataset] = field(default_factory=dict)
+    stamps: Remembered[Stamped] = field(default_factory=Remembered)
+    metas: dict[tuple[bytes, int], tuple[bytes, bytes]] = field(default_factory=dict)
+    receipts: dict[tuple[Lines, ...], Receipt] = field(default_factory=dict)
+
+    def decide(self, tag: int, raw: bytes, lens: Lens) -> Decided:
+        """The result for a whole element that is not known yet. Raises InputRefusedError."""
+        beside = self.beside.get(tag)
+        found = beside.find(lens.bytes_at) if beside else None
+        if found is not None:
+            return found
+        lens.watched.forget()
+        decided = Decided(*self.applied(lens.source, lens.element(tag), raw))
+        if len(raw) <= _MAX_ELEMENT_BYTES:
+            self._keep(tag, raw, decided, lens)
+        return decided
+
+    def applied(self, source: Dataset, element: DataElement | RawDataElement, raw: bytes) -> tuple[bytes, Lines]:
+        """One element through the rules: its bytes in the output and its lines."""
+        tag = int(element.tag)
+        self.walk.tally = Counter()
+        written = Element(self.walk, source, BaseTag(tag), element, (tag,)).applied(self.plan[tag])
+        lines = tuple(self.walk.tally.items())
+        if written is None or (not tag & 0xFFFF and tag >> 16 > 6):  # group lengths are never written
+            return b"", lines
+        if written is element and isinstance(written, RawDataElement) and (self.walk.implicit or _is_plain(raw)):
+            return raw, lines
+        return self.encode(written), lines
+
+    def decide_pixels(self, pixels: RawDataElement, describing: bytes) -> tuple[bytes, Lines]:
+        """The pixel data to write and its lines; `describing` are the elements that say how the pixels lie."""
+        source = self.described.get(describing) or parsed(describing, self.walk.implicit, self.charset)
+        if len(self.described) < _MAX_DESCRIBED:
+            self.described[describing] = source
+        source[pixels.tag] = pixels
+        try:
+            if pixel_data.pixel_verdict(source) is not None:
+                raise NotProvenError
+            self.walk.tally = Counter()
+            written = Element(self.walk, source, pixels.tag, pixels, (int(pixels.tag),)).applied(self.plan[int(pixels.tag)])
+        finally:
+            del source[pixels.tag]
+        if not isinstance(written, RawDataElement) or written.VR != pixels.VR or not written.value:
+            raise NotProvenError
+        return written.value, tuple(self.walk.tally.items())
+
+    def encode(self, element: DataElement | RawDataElement) -> bytes:
+        """An element as pydicom writes it."""
+        buffer = DicomBytesIO()
+        buffer.is_implicit_VR, buffer.is_little_endian = self.walk.implicit, True
+        write_data_element(buffer, element, self.written_charset)
+        return bytes(buffer.getvalue())
+
+    def stamped(self, tags: list[int], outs: list[bytes]) -> Stamped:
+        """What the stamp adds (bytes) and takes away (no bytes) in a data set that has these elements."""
+        lens = Lens({tag: out for tag, out in zip(tags, outs, strict=True) if out}, self.walk.implicit, self.charset)
+        found = self.stamps.find(lens.bytes_at)
+        if found is None:
+            stamp(lens.source, self.walk.profile)
+            found = tuple(sorted((tag, self._stamp_bytes(now)) for tag, now in lens.watched.changes()))
+            self.stamps.keep(lens.watched, lens.bytes_at, found)
+        return found
+
+    def _stamp_bytes(self, element: DataElement | RawDataElement | None) -> bytes:
+        return b"" if element is None else self.encode(element)
+
+    def meta(self, header: Header, sop_class: bytes, instance: bytes) -> bytes:
+        """Preamble and file meta of an output whose SOP class and instance elements are these. Raises NotProvenError."""
+        uid = plain_uid(instance, implicit=header.implicit)
+        at = sop_class, len(uid)
+        if at not in self.metas:
+            self.metas[at] = self._meta_around(header, sop_class, instance, "9" * len(uid))
+        before, after = self.metas[at]
+        return before + uid.encode() + after
+
+    def _meta_around(self, header: Header, sop_class: bytes, instance: bytes, stand_in: str) -> tuple[bytes, bytes]:
+        clean = parsed(sop_class + instance, self.walk.implicit, self.charset)
+        clean.SOPInstanceUID = stand_in
+        source = parsed(b"", self.walk.implicit, self.charset)
+        source.file_meta = file_meta(header.meta)
+        content = encoded(as_file(clean, source))
+        content = content[: 144 + int.from_bytes(content[140:144], "little")]
+        before, found, after = content.partition(stand_in.encode())
+        if not found or stand_in.encode() in after or len(stand_in) < 8:
+            raise NotProvenError
+        return before, after
+
+    def receipt(self, lines: tuple[Lines, ...]) -> Receipt:
+        """The account of a file with these lines."""
+        if lines not in self.receipts:
+            if len(self.receipts) >= _MAX_RECEIPTS:
+                self.receipts.clear()
+            self.walk.tally = Counter()
+            for some in lines:
+                self.walk.tally.update(dict(some))
+            self.receipts[lines] = self.walk.receipt()
+        return self.receipts[lines]
+
+    def _keep(self, tag: int, raw: bytes, decided: Decided, lens: Lens) -> None:
+        self.room -= len(raw) + len(decided.out) + _OVERHEAD
+        if self.room < 0:
+            self.known.clear()
+            self.beside.clear()
+            self.room = _MAX_BYTES
+        if lens.watched.all_seen or lens.watched.seen - {tag}:
+            lens.watched.seen.add(tag)
+            self.beside.setdefault(tag, Remembered()).keep(lens.watched, lens.bytes_at, decided)
+        else:
+            self.known[raw] = decided
+
+
+def plain_uid(raw: bytes, *, implicit: bool) -> str:
+    """The UID of a whole element that is written in the one proper way. Raises NotProvenError."""
+    value = value_in(raw, implicit=implicit)
+    text = uid_text(value)
+    if text is None or len(value) % 2 or value.endswith(_RESERVED[:1]) != bool(len(text) % 2):
+        raise NotProvenError
+    return text
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether pydicom would write the head of an explicit element as it stands: reserved bytes are zero."""
+    return not is_long(raw) or raw[6:8] == _RESERVED
