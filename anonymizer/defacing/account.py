@@ -26,7 +26,7 @@ class FaceAccount:
     """The account of one series; `evidence` is a stable code that says why.
 
     `face_area_mm2` is the skin of the face that was measured, seen from the front, `face_moved_share` the part of it that went back by at
-    least 10 mm; `removed_mm3` counts pixels that changed. `brain_voxels_checked` are full-resolution voxels in either estimate of the brain
+    least 5 mm; `removed_mm3` counts pixels that changed. `brain_voxels_checked` are full-resolution voxels in either estimate of the brain
     dilated by `margin_mm`, `brain_voxels_changed` those of them that changed (an applied account always has 0).
     """
 

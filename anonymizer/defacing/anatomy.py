@@ -25,7 +25,7 @@ _SCALP_MM = 4.0
 _CRANIUM_MM = 100.0
 _AS_GOOD, _LEAST_AGREEMENT = 0.03, 0.78
 _AROUND_MM = 10.0
-_BETWEEN_MM, _CERTAIN_MM = 8.0, 6.0
+_BETWEEN_MM, _CERTAIN_MM = 6.0, 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +90,7 @@ def brain_of(picture: Picture, head: Mask, modality: str) -> Brain | None:
     step = picture.step_mm
     rays = brain_by_rays(picture, head, modality, middle_of(picture, head))
     depth = depth_mm(head, step)
-    found = [
-        (overlap(piece, rays), piece) for piece in _pieces(picture, depth, modality) if BRAIN_ML[0] < picture.ml(piece) < BRAIN_ML[1]
-    ]
+    found = [(overlap(piece, rays), piece) for piece in _pieces(picture, depth, modality) if BRAIN_ML[0] < picture.ml(piece) < BRAIN_ML[1]]
     if not found:
         return None
     best = max(agreement for agreement, _ in found)

@@ -18,8 +18,8 @@ from anonymizer.defacing.picture import Mask, Picture
 from anonymizer.defacing.shear import Cut, Pose
 
 CHECK_MARGIN_MM = 3.0
-MOVED_MM = 10.0
-LEAST_SHARE = 0.85
+MOVED_MM = 5.0  # all of the skin and more; what is left is the surface of the cut
+LEAST_SHARE = 0.80
 DEEP_MM = 10.0
 LEAST_FACE_ML = 4.0
 LEAST_FACE_MM2 = 500.0
@@ -28,7 +28,7 @@ _FACE = (0.62, 1.12)  # from below the brow to the chin, in lengths of the crani
 _HALF_FACE = 0.24
 _BEFORE_STEM_MM = 25.0
 _CUT_BELOW_CM2, _CUT_CM2 = 40.0, 6.0
-_FRONTAL_FLOOR = 0.72  # of the length below the vertex; the floor of the frontal lobes is at 0.55 to 0.6
+_FRONTAL_FLOOR = 0.78  # of the length below the vertex; the floor of the frontal lobes is at 0.55 to 0.6
 _ABOVE_BRAIN_MM = 45.0
 
 

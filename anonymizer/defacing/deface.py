@@ -99,30 +99,33 @@ def plan_for(source: Source) -> Plan | FaceAccount | FaceVerdict:
     part, modality = header.part_of(first), str(first.get("Modality") or "")
     if modality not in _MODALITIES:
         return _unless_head(part, "not_ct_or_mr", "no defacing for this modality")
-    if any(header.is_localizer(source.image(k)) for k in range(len(source))):
-        return _flat(part, source, "localizer")
     gathered = _gathered(source)
     if gathered is None:
         return _unless_other(part, "geometry_unknown", "position, orientation or spacing is missing", len(source))
+    if isinstance(gathered, str):
+        return _flat(part, source, gathered)
     frames = gathered.frames
-    if not same_planes(frames):
-        return _flat(part, source, "mixed_planes")
     if _is_thin(frames) and not (modality == "CT" and abs(frames[0].normal[2]) > 0.9):
         return _flat(part, source, "single_views")
     return _plan(gathered, modality, part)
 
 
-def _gathered(source: Source) -> Gathering | None:
+def _gathered(source: Source) -> Gathering | str | None:
+    """Every frame, reduced; None without geometry, a code when the frames are no stack of planes."""
     gathering = Gathering()
     for k in range(len(source)):
         image = source.image(k)
+        if header.is_localizer(image):
+            return "localizer"
         frames = frames_of(image, k)
         if frames is None:
             return None
+        if not same_planes((*gathering.frames[:1], *frames)):
+            return "mixed_planes"
         held = pixels.stored(image)
         for frame in frames:
             gathering.add(frame, pixels.values(image, held[frame.number]) * np.float32(frame.slope) + np.float32(frame.intercept))
-    return gathering if same_planes(gathering.frames[:1]) else None
+    return gathering
 
 
 def _is_thin(frames: Sequence[Frame]) -> bool:
@@ -136,7 +139,11 @@ def _plan(gathered: Gathering, modality: str, part: header.Part) -> Plan | FaceA
     seen = view.ct_view(picture, body) if modality == "CT" else view.mr_view(picture, body)
     if not seen.face:
         hidden = part is header.Part.HEAD and not seen.head
-        return refused("head_named_not_found", "the header names a head that the pixels do not show") if hidden else not_needed(seen.evidence, count)
+        return (
+            refused("head_named_not_found", "the header names a head that the pixels do not show")
+            if hidden
+            else not_needed(seen.evidence, count)
+        )
     brain = anatomy.brain_of(picture, body, modality) if not _is_thin(gathered.frames) else None
     if brain is None:
         if part is header.Part.OTHER and seen.evidence in ("outline_of_a_head", "nothing_found", "field_too_narrow"):
@@ -222,7 +229,7 @@ def _judged(plan: Plan, tally: _Tally, after: Picture) -> FaceAccount | FaceVerd
 
 
 def _flat(part: header.Part, source: Source, evidence: str) -> FaceAccount | FaceVerdict:
-    """Views without depth: a face shows in them and cannot be cut. Harmless only when another part is named and no view is from the side."""
+    """Views without depth: a face in them cannot be cut. Harmless when another part is named and no view is from the side."""
     if part is not header.Part.OTHER or any(_is_from_side(source.image(k)) for k in range(len(source))):
         return refused(evidence, "single views may show a profile, which cannot be removed from them")
     return not_needed(f"{evidence}_of_another_part", len(source))

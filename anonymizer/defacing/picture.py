@@ -111,7 +111,8 @@ def _layers(frames: Sequence[Frame], small: Sequence[Values]) -> tuple[Frame, Ve
         planes[layer] += plane
         corners[layer] += frame.corner
         count[layer] += 1
-    return frames[0], places, corners / count[:, None], planes / count[:, None, None].astype(np.float32)
+    planes /= count[:, None, None].astype(np.float32)
+    return frames[0], places, corners / count[:, None], planes
 
 
 def _sampled(frame: Frame, places: Vector, corners: Vector, planes: Values) -> Picture:

@@ -1,4 +1,4 @@
-"""A brain by rays: from the middle of the cranium outwards to the dark of the skull or the bright of the scalp. The second, unlike estimate.
+"""A brain by rays, the second, unlike estimate: from the middle of the cranium out to the dark of the skull or the bright of the scalp.
 
 Nothing of it depends on pieces hanging together, so it fails elsewhere than the first estimate does. The idea of judging a boundary
 by the intensities behind it is that of Smith, Human Brain Mapping 17:143-155 (2002).

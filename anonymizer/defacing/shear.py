@@ -41,7 +41,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """A pixel goes when it is further to the front than `foremost` at its depth, and not deeper than `lowest`; mm from the pose's middle."""
+    """A pixel goes when it lies before `foremost` at its depth and not deeper than `lowest`; mm from the pose's middle."""
 
     pose: Pose
     depths: Vector

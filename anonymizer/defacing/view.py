@@ -20,6 +20,7 @@ _FRONT_GAP_MM = 30.0  # of skin, bone and frontal sinus before the brain; at the
 _WHOLE_FIELD_MM = 200.0  # a narrower CT may have its ring of bone outside the field
 _JAW_CM2, _AIRWAY_CM2, _NARROW_MM = 4.0, 0.5, 220.0
 _VAULT = 0.34  # of the cranium's length below the vertex: above the brow even when the head is tilted back by 20 degrees
+_WHOLE_FIELD = 0.92
 _TORSO_MM, _TORSO_MM_DEEP = 245.0, 290.0
 
 
@@ -42,7 +43,9 @@ def ct_view(picture: Picture, body: Mask) -> View:
     if any(_has_jaw(picture.values[p], body[p], picture.step_mm) for p in planes):
         return View(True, True, "lower_face_without_brain")
     wide = min(np.ptp(np.flatnonzero(picture.seen.any(axis=axes))) * picture.step_mm for axes in ((0, 1), (0, 2)))
-    return View(bool(wide < _WHOLE_FIELD_MM), bool(wide < _WHOLE_FIELD_MM), "field_too_narrow" if wide < _WHOLE_FIELD_MM else "no_head_in_view")
+    return View(
+        bool(wide < _WHOLE_FIELD_MM), bool(wide < _WHOLE_FIELD_MM), "field_too_narrow" if wide < _WHOLE_FIELD_MM else "no_head_in_view"
+    )
 
 
 def mr_view(picture: Picture, body: Mask) -> View:
@@ -52,7 +55,8 @@ def mr_view(picture: Picture, body: Mask) -> View:
     if not planes.size:
         return View(True, True, "nothing_found")
     widths, depths = (body.any(axis=axis).sum(axis=1)[planes] * step for axis in (1, 2))
-    if np.median(widths) > _TORSO_MM or np.median(depths) > _TORSO_MM_DEEP:
+    fills = float(body[planes].sum()) / max(1, int(picture.seen[planes].sum())) > _WHOLE_FIELD  # noise or wrapping, not an outline
+    if not fills and (np.median(widths) > _TORSO_MM or np.median(depths) > _TORSO_MM_DEEP):
         return View(False, False, "no_head_in_view")
     if _ends_above(picture, body, int(planes[-1])) and len(planes) * step < _VAULT * depths.max():
         return View(True, False, "vault_only")

@@ -29,7 +29,7 @@ CORONAL = ((1, 0, 0), (0, 0, -1))
 
 @dataclass(frozen=True)
 class Scan:
-    """A geometry: LPS `low` and `high` corners of the view, axes of a slice, spacing (row, column, slice), rotation of the head in degrees."""
+    """A geometry: LPS corners of the view, axes of a slice, spacing (row, column, slice), rotation of the head in degrees."""
 
     contrast: str = "T1"
     axes: tuple[tuple[float, float, float], tuple[float, float, float]] = AXIAL
@@ -61,8 +61,10 @@ def labels() -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
     brain = cerebrum | _ball(mesh, (0, 46, -44), (50, 32, 27)) | ((np.hypot(x, y - 14) < 13) & (z < -10) & (z > -78))
     cord = (np.hypot(x, y - 18) < 6) & (z < -70)
     outside = distance_transform_edt(~(brain | cord)) * STEP
-    skin = _ball(mesh, (0, 2, -2), (78, 98, 90)) | _ball(mesh, (0, -42, -66), (60, 54, 74)) | (
-        (((x / 58) ** 2 + ((y - 24) / 62) ** 2) < 1) & (z < -20)
+    skin = (
+        _ball(mesh, (0, 2, -2), (78, 98, 90))
+        | _ball(mesh, (0, -42, -66), (60, 54, 74))
+        | ((((x / 58) ** 2 + ((y - 24) / 62) ** 2) < 1) & (z < -20))
     )
     nose = _ball(mesh, (0, -98, -62), (13, 24, 22))
     lips, chin = _ball(mesh, (0, -90, -94), (24, 12, 11)), _ball(mesh, (0, -82, -122), (26, 20, 16))
