@@ -26,7 +26,7 @@ def medium(tmp_path):
             image.StudyID, image.SeriesNumber = "1", 1
             files.add(image)
     files.write(tmp_path / "cd")
-    files._tmpdir.cleanup()
+    files._stage["t"].cleanup()
     return tmp_path / "cd"
 
 
