@@ -3,10 +3,11 @@
 The header says who the patient is; so a name in a kernel description or an ID in a code meaning can be recognised
 without guessing. Both sides are folded first: width (NFKD), case, accents, hiragana to katakana. Then
 
-- names (PN anywhere in the data set): each component as a word, ideographic and kana ones also inside running text,
-  and all components glued together in either order;
+- names (PN anywhere in the data set, physicians too): each component as a word, also cut short, with umlauts written out,
+  and in the other script (kana, romaji); ideographic and kana ones also inside running text; all components glued together
+  in either order;
 - identifiers: whole words from three characters on, inside longer runs from six on, also without leading zeros;
-- institutions, addresses: any two neighbouring words of theirs;
+- institutions, addresses: two neighbouring words, a word that few others have, initials;
 - the birth date: year-month-day, month-day-year, day-month-year, with any separators, also in Japanese era years;
 - anything that has the form of a UID.
 """
@@ -14,27 +15,23 @@ without guessing. Both sides are folded first: width (NFKD), case, accents, hira
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 from anonymizer.ages import without_old_ages
+from anonymizer.folding import WORD, fold, folded_with_places, words_of
+from anonymizer.name_forms import NOT_NAMES, add_identifier, add_name, add_phrase, is_east_asian
+from anonymizer.personal import looks_personal, personal_spans
 
-# Placeholders and words of the trade are nobody's name.
-_NOT_NAMES = """
-    anonymous anonymized anonymised anonym deidentified unknown none null nobody removed patient name test phantom doctor
-    the and for left right chest head brain abdomen pelvis neck spine heart lung liver knee axial sagittal coronal
-    original primary derived secondary localizer standard bone soft helical contrast
-"""
-NOT_NAMES = frozenset(_NOT_NAMES.split())
+__all__ = ["NOT_NAMES", "Echo", "Identity", "echo_of", "fold"]
+
 _ERAS = {"m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018, "明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _ERA_DATE = re.compile(r"(明治|大正|昭和|平成|令和|(?<![a-z])[mtshr])\D?(\d{1,2})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})")
 _SEPARATED_DATE = re.compile(r"(?<!\d)(\d{1,4})\D{1,2}(\d{1,2})\D{1,2}(\d{1,4})(?!\d)")
 _UID = re.compile(r"\d+(?:\.\d+){5,}")
-_WORD = re.compile(r"[^\W\d_]+|\d+")
-_HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
+_LONGEST_JOIN = 4
+_LEFTOVER = re.compile(r"\(\s*\)|\[\s*\]|^[\s,;:/_-]+|[\s,;:/_-]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +62,16 @@ class Echo:
         return any(needle in value for needle in self.needles)
 
     def cleaned(self, text: str) -> str:
-        """The text without the words that repeat an identifying value, ages over 89 as `90+`; empty when that does not suffice."""
+        """The text without what repeats an identifying value or has a personal form, ages over 89 as `90+`.
+
+        What is innocent comes back unchanged; what is not innocent even after the cut comes back empty.
+        """
         text = without_old_ages(text)
-        if not self.found_in(text) and not _looks_personal(text):
-            return text
-        words = [word for word in text.split() if not self.found_in(word) and not _looks_personal(word)]
-        rest = " ".join(words)
-        return "" if self.found_in(rest) or _looks_personal(rest) else rest
+        for _ in range(3):  # a cut may bring together what stood apart
+            if not self.found_in(text) and not looks_personal(text):
+                return text
+            text = _without(text, [*_echo_spans(self, text), *personal_spans(text)])
+        return "" if self.found_in(text) or looks_personal(text) else text
 
 
 @lru_cache(maxsize=256)
@@ -80,47 +80,79 @@ def echo_of(identity: Identity) -> Echo:
     words: set[str] = set()
     pieces: set[str] = set()
     for name in identity.names:
-        _add_name(name, words, pieces)
+        add_name(name, words, pieces)
     for identifier in identity.identifiers:
-        _add_identifier(identifier, words, pieces)
+        add_identifier(identifier, words, pieces)
     for phrase in identity.phrases:
-        _add_phrase(phrase, pieces)
+        add_phrase(phrase, words, pieces)
     texts = (*_name_parts(identity.names), *identity.identifiers)
     needles = sorted({text.encode(code, "ignore") for text in texts if len(text) >= 5 for code in ("utf-8", "utf-16-le", "shift_jis")})
     dates = frozenset(found for date in identity.birth_dates if (found := _parsed(date)) is not None)
     return Echo(frozenset(words), tuple(sorted(pieces)), dates, tuple(needle for needle in needles if len(needle) >= 5))
 
 
-def fold(text: str) -> str:
-    """One form for all widths, cases, accents and both kana."""
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_HIRAGANA)
-
-
 @lru_cache(maxsize=16384)
 def _found(echo: Echo, text: str) -> bool:
     folded = fold(text)
-    words = _WORD.findall(folded)
-    joined = {"".join(words[start : start + length]) for length in (1, 2, 3, 4) for start in range(len(words))}
+    words = words_of(folded)
+    joined = {"".join(words[start : start + length]) for length in range(1, _LONGEST_JOIN + 1) for start in range(len(words))}
     if not echo.words.isdisjoint(joined):
         return True
     compact = "".join(words)
-    return any(piece in compact for piece in echo.pieces) or _has_birth_date(echo, folded, words) or _UID.search(folded) is not None
+    return any(piece in compact for piece in echo.pieces) or any(_date_spans(echo, folded)) or _UID.search(folded) is not None
 
 
-def _has_birth_date(echo: Echo, folded: str, words: list[str]) -> bool:
+def _echo_spans(echo: Echo, text: str) -> list[tuple[int, int]]:
+    """Where in the original text identifying values stand; a Latin word or number that holds one is taken whole."""
+    folded, places = folded_with_places(text)
+    words = [(match[0], match.start(), match.end()) for match in WORD.finditer(folded)]
+    spans = [
+        (words[start][1], words[start + length - 1][2])
+        for length in range(1, _LONGEST_JOIN + 1)
+        for start in range(len(words) - length + 1)
+        if "".join(word for word, _, _ in words[start : start + length]) in echo.words
+    ]
+    letters = [place for _, first, behind in words for place in range(first, behind)]
+    compact = "".join(word for word, _, _ in words)
+    for piece in echo.pieces:
+        for match in re.finditer(re.escape(piece), compact):
+            first, last = letters[match.start()], letters[match.end() - 1]
+            spans.append((first, last + 1) if is_east_asian(piece) else _whole_words(words, first, last))
+    spans += [*_date_spans(echo, folded), *(match.span() for match in _UID.finditer(folded))]
+    return [(places[first], places[behind - 1] + 1) for first, behind in spans]
+
+
+def _whole_words(words: list[tuple[str, int, int]], first: int, last: int) -> tuple[int, int]:
+    return next(word[1] for word in words if word[2] > first), next(word[2] for word in words if word[2] > last)
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    kept = list(text)
+    for first, behind in spans:
+        kept[first:behind] = [" "] * (behind - first)
+    left = " ".join("".join(kept).split())
+    while (shorter := _LEFTOVER.sub("", left).strip()) != left:
+        left = shorter
+    return left
+
+
+def _date_spans(echo: Echo, folded: str) -> Iterator[tuple[int, int]]:
     if not echo.birth_dates:
-        return False
-    found = {date for word in words if len(word) == 8 and word.isdigit() for date in _orders(word)}
-    for first, middle, last in _SEPARATED_DATE.findall(folded):
-        one, two, three = int(first), int(middle), int(last)
-        found |= {(one, two, three), (three, one, two), (three, two, one)}
-    for era, year, month, day in _ERA_DATE.findall(folded):
-        found.add((_ERAS[era] + int(year), int(month), int(day)))
-    return not echo.birth_dates.isdisjoint(found)
+        return
+    for match in WORD.finditer(folded):
+        word = match[0]
+        if len(word) == 8 and word.isdigit() and not echo.birth_dates.isdisjoint(_orders(word)):
+            yield match.span()
+    for match in _SEPARATED_DATE.finditer(folded):
+        one, two, three = int(match[1]), int(match[2]), int(match[3])
+        if not echo.birth_dates.isdisjoint({(one, two, three), (three, one, two), (three, two, one)}):
+            yield match.span()
+    for match in _ERA_DATE.finditer(folded):
+        if (_ERAS[match[1]] + int(match[2]), int(match[3]), int(match[4])) in echo.birth_dates:
+            yield match.span()
 
 
-def _orders(digits: str) -> Iterable[tuple[int, int, int]]:
+def _orders(digits: str) -> Iterator[tuple[int, int, int]]:
     yield int(digits[:4]), int(digits[4:6]), int(digits[6:])
     yield int(digits[4:]), int(digits[:2]), int(digits[2:4])
     yield int(digits[4:]), int(digits[2:4]), int(digits[:2])
@@ -133,53 +165,3 @@ def _parsed(date: str) -> tuple[int, int, int] | None:
 
 def _name_parts(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(part for name in names for group in name.split("=") for part in group.split("^")[:3] if part.strip())
-
-
-def _add_name(name: str, words: set[str], pieces: set[str]) -> None:
-    for group in name.split("="):
-        parts = ["".join(_WORD.findall(fold(part))) for part in group.split("^")[:3]]
-        singles = [word for part in group.split("^")[:3] for word in _WORD.findall(fold(part))]
-        for word in {*parts, *singles} - NOT_NAMES:
-            if _is_east_asian(word):
-                pieces.update({word} if len(word) >= 2 else ())
-            elif len(word) >= 3 and not word.isdigit():
-                words.add(word)
-                pieces.update({word} if len(word) >= 6 else ())
-        full = [part for part in parts if part]
-        for glued in ("".join(full), "".join(reversed(full))):
-            if len(full) > 1 and (len(glued) >= 5 or (_is_east_asian(glued) and len(glued) >= 2)):
-                pieces.add(glued)
-
-
-def _add_identifier(identifier: str, words: set[str], pieces: set[str]) -> None:
-    compact = "".join(_WORD.findall(fold(identifier)))
-    for form in {compact, compact.lstrip("0")} - NOT_NAMES:
-        if len(form) >= 6:
-            pieces.add(form)
-        elif len(form) >= 3 and form != "000":
-            words.add(form)
-
-
-def _add_phrase(phrase: str, pieces: set[str]) -> None:
-    words = _WORD.findall(fold(phrase))
-    for pair in pairwise(words):
-        glued = "".join(pair)
-        pieces.update({glued} if len(glued) >= 8 else ())
-    whole = "".join(words)
-    if len(whole) >= (3 if _is_east_asian(whole) else 6) and whole not in NOT_NAMES:
-        pieces.add(whole)
-
-
-def _is_east_asian(word: str) -> bool:
-    return any(ord(letter) >= 0x2E80 for letter in word)
-
-
-_PERSONAL = re.compile(
-    r"(?i)\b(dr|prof|mr|mrs|ms|md)\.?\s+\w|\^|@|医師|先生|様|殿|氏"
-    r"|\d{2,4}[-/.年]\d{1,2}[-/.月]\d{1,4}|(?<!\d)(19|20)\d{6}(?!\d)|\+?\d[\d ()-]{8,}\d"
-)
-
-
-def _looks_personal(text: str) -> bool:
-    """Forms that free text has no business keeping: titles, carets, addresses of mail, dates, telephone numbers."""
-    return _PERSONAL.search(unicodedata.normalize("NFKC", text)) is not None

@@ -1,0 +1,37 @@
+"""One form for all widths, cases, accents and both kana: what two texts are compared in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_EAST_ASIAN = "\u2e80-\U0010ffff"
+WORD = re.compile(rf"[^\W\d_{_EAST_ASIAN}]+|(?:(?=[^\W\d_])[{_EAST_ASIAN}])+|\d+")
+_HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
+
+
+def fold(text: str) -> str:
+    """NFKD without combining marks, in small letters, hiragana as katakana. Each letter folds by itself."""
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_HIRAGANA)
+
+
+def words_of(folded: str) -> list[str]:
+    """Runs of letters of one kind (East Asian or not) and runs of digits."""
+    return WORD.findall(folded)
+
+
+def folded_with_places(text: str) -> tuple[str, list[int]]:
+    """The folded text, and for each of its letters the place in the original that it came from."""
+    folded, places = [], []
+    for place, letter in enumerate(text):
+        form = _folded_letter(letter)
+        folded.append(form)
+        places.extend([place] * len(form))
+    return "".join(folded), places
+
+
+@lru_cache(maxsize=4096)
+def _folded_letter(letter: str) -> str:
+    return fold(letter)
