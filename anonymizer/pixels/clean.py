@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 
 from anonymizer.echo import Echo
@@ -22,7 +24,7 @@ from anonymizer.pixels.frames import Frames
 from anonymizer.pixels.render import renderings
 from anonymizer.pixels.where import DeviceRule, How, Rule, device_boxes, rule_for
 
-_MARGIN = 0.15
+_MARGIN = 0.08
 _WIDER_MARGIN = 0.6
 _CONTEXT = 8
 
@@ -59,6 +61,7 @@ class _Work:
         self._frames = Frames(clean)
         self._examiner = Examiner(self._frames, clean, echo)
         self._blanked: dict[int, int] = {}
+        self._outside: NDArray[np.bool_] | None = None
 
     def done(self, rule: Rule, places: tuple[TextBox, ...]) -> PixelAccount:
         syntax, all_frames = _syntax(self._clean), range(self._frames.layout.frames)
@@ -96,16 +99,21 @@ class _Work:
         return 2
 
     def _blank_outside(self, rule: Rule) -> bool:
-        outside = outside_regions(self._source, self._frames.layout) if rule.how is How.REGIONS else None
-        if outside is None:
+        """Blacken all but the stated regions of an ultrasound image, in every frame; whether there were any."""
+        self._outside = outside_regions(self._source, self._frames.layout) if rule.how is How.REGIONS else None
+        if self._outside is None:
             return False
         for frame in range(self._frames.layout.frames):
             stored = self._frames.read(frame)
-            self._frames.fill(frame, region_fill(stored, outside, self._frames.photometric, self._frames.layout))
+            self._fill_outside(frame, stored)
             if frame == 0:
                 whole = TextBox(0, 0, self._frames.layout.columns, self._frames.layout.rows, "", 1.0)
                 self._show(frame, stored, (whole,))
         return True
+
+    def _fill_outside(self, frame: int, stored: Stored) -> None:
+        if self._outside is not None:
+            self._frames.fill(frame, region_fill(stored, self._outside, self._frames.photometric, self._frames.layout))
 
     def _blank(self, findings: Findings, share: float) -> None:
         """Blank the boxes with a margin of that share of a line's height, two pixels at least."""
@@ -117,6 +125,7 @@ class _Work:
             wider = [box.grown(max(2, round(share * box.thickness)) if share else 0, stored.shape) for box in boxes]
             for fill in box_fills(stored, wider, self._frames.photometric):
                 self._frames.fill(frame, fill)
+            self._fill_outside(frame, stored)  # a box at a region's edge reaches over it
             self._blanked[frame] = self._blanked.get(frame, 0) + len(wider)
             self._show(frame, stored, wider if frame == 0 else wider[len(findings.everywhere) :])
 

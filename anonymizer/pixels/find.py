@@ -22,6 +22,7 @@ TILE = 1120
 OVERLAP = 160
 BORDER = 24
 _FLAT_LEVELS = 4.0
+_CONTINUED_THICKNESS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,16 @@ def _upright(quad: Quad, shape: tuple[int, ...], text: str, score: float) -> Tex
 def _lines(found: list[tuple[TextBox, Reading]], shape: tuple[int, ...]) -> list[TextBox]:
     """The boxes that are lines of text, and the doubtful ones that continue such a line."""
     lines = [box for box, reading in found if is_line(reading)]
-    near = [line.grown(line.thickness, shape) for line in lines]
     loose = [box for box, reading in found if not is_line(reading) and may_continue(reading)]
-    return lines + [box for box in loose if any(box.touches(place) and box.thickness <= 2 * place.thickness for place in near)]
+    return lines + [box for box in loose if any(_continues(box, line, shape) for line in lines)]
+
+
+def _continues(box: TextBox, line: TextBox, shape: tuple[int, ...]) -> bool:
+    """Whether a box lies just before or behind a line, and is hardly thicker."""
+    wide = line.grown(line.thickness, shape)
+    upright = line.height > line.width
+    before = replace(line, top=wide.top, height=wide.height) if upright else replace(line, left=wide.left, width=wide.width)
+    return box.touches(before) and box.thickness <= _CONTINUED_THICKNESS * line.thickness
 
 
 def _without_repeats(boxes: list[TextBox]) -> list[TextBox]:

@@ -184,7 +184,7 @@ class Frames:
         try:
             with reading.quietly():
                 for values, about in get_decoder(self._syntax).iter_array(self._dataset, raw=True):
-                    self.photometric = str(about["photometric_interpretation"])
+                    self.photometric = _decoded_as(str(about["photometric_interpretation"]))
                     yield values
         except (*reading.PARSE_ERRORS, RuntimeError) as error:
             raise _undecodable(error) from None
@@ -195,7 +195,7 @@ class Frames:
                 values, about = get_decoder(self._syntax).as_array(self._dataset, index=frame, raw=True)
         except (*reading.PARSE_ERRORS, RuntimeError) as error:
             raise _undecodable(error) from None
-        self.photometric = str(about["photometric_interpretation"])
+        self.photometric = _decoded_as(str(about["photometric_interpretation"]))
         return values
 
     def _store_decoded(self) -> None:
@@ -224,6 +224,11 @@ class Frames:
             dataset.LossyImageCompression = "01"
             dataset.LossyImageCompressionMethod = _LOSSY[self._syntax]
             dataset.LossyImageCompressionRatio = f"{after / max(before, 1):.3f}"
+
+
+def _decoded_as(photometric: str) -> str:
+    """Decoders fill in the samples that 4:2:2 leaves out."""
+    return "YBR_FULL" if photometric == "YBR_FULL_422" else photometric
 
 
 def _undecodable(error: BaseException) -> InputRefusedError:
