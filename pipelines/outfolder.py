@@ -1,4 +1,4 @@
-"""The output folder of a screening: claimed by one process, of one run, every file written whole or not at all."""
+"""The output folder of a long job: claimed by one process, of one run, every file written whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cad.errors import ShokenError
 
 RUN_FILE, WORK, CASES, RESULTS, DRAFTS = "run.json", ".work", "cases", "results.db", ".*.partial"
 SCHEMA_VERSION = "1.0"
+ROOM_FOR_A_LEDGER_BYTES = 2**20
 
 
 class OutError(ShokenError):
@@ -91,7 +92,7 @@ def claimed(root: Path, identity: dict[str, str], *, resume: bool) -> Iterator[O
         elif found is not None:
             _require_same(root, found, identity)
         elif _holds_something(root):
-            raise OutError("holds files but no run to resume", subject=f"OUT {root}", accepted="an OUT that `shoken screen` began")
+            raise OutError("holds files but no run to resume", subject=f"OUT {root}", accepted="an OUT that the same command began")
         out = OutFolder(root)
         if found is None:
             out.write_json(RUN_FILE, {**identity, "schema_version": SCHEMA_VERSION})
@@ -133,10 +134,18 @@ def full_disk_named(root: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ShokenError, sqlite3.Error) as error:
-        if not is_full(error):
+        if not is_full(error) and not (isinstance(error, sqlite3.Error) and _is_out_of_space(root)):
             raise
-        accepted = "free space, then the same command with --resume: finished cases are kept"
+        accepted = "free space, then the same command with --resume: what is finished is kept"
         raise DiskFullError("the disk is full", subject=f"OUT {root}", accepted=accepted) from None
+
+
+def _is_out_of_space(root: Path) -> bool:
+    """SQLite says "disk I/O error" or "unable to open" where its side files do not fit."""
+    try:
+        return shutil.disk_usage(root).free < ROOM_FOR_A_LEDGER_BYTES
+    except OSError:
+        return False
 
 
 def _usable(root: Path) -> None:
@@ -169,7 +178,9 @@ def _identity(root: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise OutError("cannot be read as the identity of a run", subject=str(path), accepted="an OUT that `shoken screen` began") from None
+        raise OutError(
+            "cannot be read as the identity of a run", subject=str(path), accepted="an OUT that the same command began"
+        ) from None
     return document if isinstance(document, dict) else {}
 
 

@@ -7,6 +7,7 @@ their places and its entries in the vault; several at a time, since each transac
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Protocol, Self
 from anonymizer.vault import Entry
 from pipelines.deidentification.rows import DEIDENTIFIED, FileRow, unpacked
 from pipelines.deidentification.work import DeidOutcome
+from pipelines.outfolder import DiskFullError
 from pipelines.runners.ledger import JobLedger, Record
 
 SCANNED = "scanned"
@@ -46,7 +48,7 @@ class Books:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None or not issubclass(kind, OSError):
+        if kind is None or not issubclass(kind, OSError | DiskFullError | sqlite3.Error):
             self.flush()
 
     def expect(self, key: str, places: Sequence[int]) -> None:

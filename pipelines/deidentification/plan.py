@@ -10,6 +10,7 @@ from pathlib import Path
 from anonymizer.files import scan_identity
 from anonymizer.gate import Verdict
 from anonymizer.key import ProjectKey
+from anonymizer.profile import Profile
 from pipelines.deidentification.work import DeidJob, Kind
 from pipelines.exchange import folders
 from pipelines.exchange.folders import FoundFile
@@ -83,6 +84,7 @@ class SeriesNames:
     """The work of looking at headers: for each file of a chunk the pseudonym of its series, "" where it will be refused or has none."""
 
     key: ProjectKey
+    profile: Profile
     work: Path
 
     def __call__(self, job: DeidJob) -> tuple[str, list[str] | None]:
@@ -95,7 +97,7 @@ class SeriesNames:
         here = folders.fetched(found, target)
         if here.refusal:
             return ""
-        scanned = scan_identity(here.path, self.key)
+        scanned = scan_identity(here.path, self.key, self.profile)
         if found.member is not None:
             here.path.unlink()
         return "" if isinstance(scanned, Verdict) else "/".join(scanned)

@@ -164,7 +164,7 @@ class _Run:
         key = self.order.desk.key
         chunks = {plan.job_key(key, "scan", chunk.files): chunk for chunk in plan.chunks(folders.listed(self.order.source))}
         known = {job: json.loads(text) for job in chunks if (text := self.books.scanned(job))}
-        work, broken = SeriesNames(key, self.place.work), list[DeidJob]()
+        work, broken = SeriesNames(key, self.order.desk.profile, self.place.work), list[DeidJob]()
         waiting = (DeidJob(job, chunk.files) for job, chunk in chunks.items() if job not in known)
         for job, names in self.order.engine.run(work, waiting, _unscanned):
             if names is None:
@@ -248,7 +248,7 @@ def _told_of(error: BaseException) -> Refusal:
     """What a failed job says. A full disk ends the run: it says nothing about the files."""
     told = explained(error)
     if told.reason == DISK_FULL:
-        accepted = "free space, then the same command with --resume: finished files are kept"
+        accepted = "free space, then the same command with --resume: what is finished is kept"
         raise DiskFullError("the disk is full", subject="OUT", accepted=accepted)
     return Refusal("", told.reason, told.detail)
 
@@ -268,8 +268,11 @@ def _receipt_lines(shared: Iterable[tuple[str, str]], account: report.Account) -
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
     """A file from lines as they come, there whole or not at all."""
     draft = path.with_name(f".{path.name}.partial")
-    with draft.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(lines)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

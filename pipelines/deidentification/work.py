@@ -22,14 +22,13 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anonymizer import reading
-from anonymizer.files import FileOutcome, deidentify_file
-from anonymizer.gate import Reason, Verdict
+from anonymizer.files import FileOutcome, deidentify_file, deidentify_for_vault
+from anonymizer.gate import Reason
 from anonymizer.key import ProjectKey
 from anonymizer.profile import Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.receipt import Receipt
-from anonymizer.vault import Entry, entries_of
+from anonymizer.vault import Entry
 from cad.errors import Refusal
 from pipelines.deidentification.rows import ARCHIVE, DEIDENTIFIED, REFUSED, FileRow, packed
 from pipelines.exchange import folders
@@ -137,7 +136,7 @@ class _Bench:
 
     def series(self, files: Sequence[FoundFile]) -> list[FileRow]:
         """Files of one series: cleaned one by one, their faces removed together, then kept or refused together."""
-        from anonymizer.defacing import deface_series
+        from anonymizer.defacing.files import deface_series
 
         cleaned = [self._staged(self._cleaned(found)) for found in files]
         staged = [clean.path for clean in cleaned if isinstance(clean, _Clean)]
@@ -146,6 +145,7 @@ class _Bench:
         with _deadline(self.order.file_seconds):
             faces = deface_series(staged)
         if faces.verdict is not None:
+            _must_be_written(faces.verdict.reason, faces.verdict.detail)
             why = (str(faces.verdict.reason), faces.verdict.detail)
             return [clean if isinstance(clean, FileRow) else FileRow(clean.handle, REFUSED, *why, *clean.place) for clean in cleaned]
         return [clean if isinstance(clean, FileRow) else self._kept(clean, faces.account) for clean in cleaned]
@@ -157,30 +157,20 @@ class _Bench:
         if here.refusal:
             status = ARCHIVE if here.refusal.reason == folders.ARCHIVE else REFUSED
             return FileRow(handle, status, here.refusal.reason, here.refusal.detail)
+        clean = deidentify_for_vault if self.order.for_vault else deidentify_file
         with _deadline(self.order.file_seconds):
-            outcome = deidentify_file(here.path, self.folder, self.order.key, self.order.profile)
-        settled = self._settled(handle, outcome)
-        if self.order.for_vault and isinstance(settled, _Clean):
-            self._remember(here.path)
+            outcome = clean(here.path, self.folder, self.order.key, self.order.profile)
         if found.member is not None:
             here.path.unlink()
-        return settled
-
-    def _remember(self, original: Path) -> None:
-        """What the vault keeps of a file that passed."""
-        dataset = reading.read_headers(original)
-        if not isinstance(dataset, Verdict):
-            with reading.quietly():
-                self.entries.update(dict.fromkeys(entries_of(dataset, self.order.key)))
+        return self._settled(handle, outcome)
 
     def _settled(self, handle: str, outcome: FileOutcome) -> _Clean | FileRow:
-        if outcome.reason == Reason.NOT_WRITTEN:
-            full = any(os.strerror(code) in outcome.detail for code in (errno.ENOSPC, errno.EDQUOT))
-            raise OSError(errno.ENOSPC if full else errno.EIO, "the private work folder cannot be written")
+        _must_be_written(outcome.reason, outcome.detail)
         if outcome.status != DEIDENTIFIED or outcome.receipt is None:
             return FileRow(handle, REFUSED, outcome.reason, outcome.detail, outcome.study, outcome.series)
         clean = _Clean(handle, self.folder / outcome.output, outcome.receipt)
         if all(_FOLDER_NAME.fullmatch(name) for name in clean.place):
+            self.entries.update(dict.fromkeys(outcome.entries))
             return clean
         return FileRow(handle, REFUSED, str(Reason.MISSING_IDENTITY), "a Study or Series Instance UID that cannot name a folder")
 
@@ -211,6 +201,13 @@ class _Bench:
         if folder not in self.made:
             folder.mkdir(parents=True, exist_ok=True)
             self.made.add(folder)
+
+
+def _must_be_written(reason: str, detail: str) -> None:
+    """Raise OSError for a refusal that says nothing about the file, only that our own disk refused."""
+    if reason == Reason.NOT_WRITTEN:
+        full = any(os.strerror(code) in detail for code in (errno.ENOSPC, errno.EDQUOT))
+        raise OSError(errno.ENOSPC if full else errno.EIO, "the private work folder cannot be written")
 
 
 def rows_refused(job: DeidJob, key: ProjectKey, why: Refusal) -> list[FileRow]:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from deid_runs import Deadly, answer, deidentified, receipts, rows
@@ -15,7 +16,7 @@ from pydicom import dcmread
 from small_export import make_export, write_series
 
 from cad.errors import ShokenError
-from pipelines.deidentification import plan, run
+from pipelines.deidentification import books, plan, run
 from pipelines.outfolder import DiskFullError, OutError
 from pipelines.runners.processes import ProcessRunner
 
@@ -102,13 +103,14 @@ def test_a_file_that_kills_hangs_or_breaks_its_worker_costs_no_other(export, tmp
 def test_a_full_disk_stops_the_run_which_then_goes_on(export, tmp_path, monkeypatch):
     deidentified(export, tmp_path / "whole")
     monkeypatch.setattr(plan, "CHUNK_FILES", 3)
+    monkeypatch.setattr(books, "SECONDS_BETWEEN", 0.0)
     real, calls = os.replace, []
 
-    def full(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 12:
+    def full(source, target, **kwargs):
+        calls.append("files" in Path(target).relative_to(tmp_path).parts)
+        if calls.count(True) == 7:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(*args, **kwargs)
+        return real(source, target, **kwargs)
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
