@@ -147,6 +147,27 @@ def verdict_on(dataset: Dataset, profile: Profile = _PLAIN) -> Verdict | None:
     return None if cleaned and not sop_class.startswith(_SLIDES) else verdict
 
 
+def opened_by(profile: Profile) -> tuple[str, ...]:
+    """What may pass under a profile, in words, one sentence a group; everything else is refused."""
+    options = profile.options
+    said = [
+        "CT, MR and PET images, also enhanced, that do not say or look as if they were screens, captures or dose pages",
+        "segmentations, parametric maps, RT structure sets, doses and plans, spatial registrations, real world value maps",
+        "original primary nuclear medicine images",
+        "radiographs and mammograms (CR, DX, MG, tomosynthesis) that say Burned In Annotation NO",
+    ]
+    if Option.CLEAN_PIXEL_DATA in options:
+        said.append(
+            "once their pixels were cleaned: the other radiographs, secondary captures, ultrasound, angiography, fluoroscopy, visible "
+            "light (no whole slides), RT images, derived nuclear medicine, screens, dose pages, colour renderings"
+        )
+    if Option.CLEAN_STRUCTURED_CONTENT in options:
+        said.append("structured reports and key object selections; encapsulated PDF that is nothing but text, all of it searched")
+    if Option.CLEAN_GRAPHICS in options:
+        said.append("greyscale, colour, pseudo-colour and blending softcopy presentation states")
+    return tuple(said)
+
+
 def rests_on_clean_pixels(dataset: Dataset, profile: Profile) -> bool:
     """Whether a data set passes only because the profile says that its pixels are cleaned: so they must be, or it is refused."""
     if Option.CLEAN_PIXEL_DATA not in profile.options or verdict_on(dataset, profile) is not None:

@@ -13,6 +13,7 @@ from anonymizer.standard import ADDITIONS_EDITION, EDITION
 
 IMPLEMENTATION_CLASS_UID = "2.25.307422640981229148370318906731170273514"
 IMPLEMENTATION_VERSION = "SHOKEN"
+_METHOD = ("Shoken anonymizer", f"PS3.15 {EDITION} and additions to {ADDITIONS_EDITION}")  # 64 characters a value at most
 _STAMPED = tuple(map(BaseTag, (0x00120062, 0x00120063, 0x00120064, 0x00280303)))
 
 
@@ -21,7 +22,7 @@ def stamp(clean: Dataset, profile: Profile) -> None:
     for stamped in _STAMPED:
         clean.pop(stamped, None)  # an earlier stamp may state another VR
     clean.PatientIdentityRemoved = "YES"
-    clean.DeidentificationMethod = ["Shoken anonymizer", f"PS3.15 {EDITION} and additions to {ADDITIONS_EDITION}", profile.name[:64]]
+    clean.DeidentificationMethod = [*_METHOD, *profile.name.split("+")]
     clean.DeidentificationMethodCodeSequence = Sequence([_coded(code, meaning) for code, meaning in profile.method_codes])
     clean.LongitudinalTemporalInformationModified = profile.temporal_information
 

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from anonymizer import standard
 from anonymizer.actions import Action
 from anonymizer.attribute_types import Family
-from anonymizer.describe import describe
+from anonymizer.describe import describe, options_table
 from anonymizer.errors import ProfileError
-from anonymizer.profile import Option, basic_profile, screening_profile
+from anonymizer.gate import Reason
+from anonymizer.profile import Option, basic_profile, research_profile, screening_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_in_docs_is_what_the_code_says() -> None:
-    assert describe(screening_profile()) in (ROOT / "docs" / "deidentification.md").read_text(encoding="utf-8")
+@pytest.fixture(autouse=True)
+def _tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
 
 
-def test_the_page_names_every_row_and_code() -> None:
-    page = describe(screening_profile())
-    assert page.count("\n| (") + page.count("\n| odd") == 656
-    assert "113107 (DCM): Retain Longitudinal Temporal Information Modified Dates Option" in page
-    assert "`burned_in_text_risk`" in page
+def test_the_pages_in_docs_are_what_the_code_says() -> None:
+    pages = _generator().pages((ROOT / "docs" / "deidentification.md").read_text(encoding="utf-8"))
+    assert set(pages) == {"deidentification.md", "profiles/basic.md", "profiles/screening.md", "profiles/research.md"}
+    for name, text in pages.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"{name}: run tools/generate_profile_pages.py"
+
+
+def test_a_profile_in_words_names_every_row_code_option_and_reason() -> None:
+    for profile in (basic_profile(), screening_profile(), research_profile(), *map(basic_profile, Option)):
+        page = describe(profile)
+        assert page.count("\n| (") + page.count("\n| odd") == 656
+        assert all(f"- {code} (DCM): {meaning}" in page for code, meaning in profile.method_codes)
+        assert all((f"- `{option.name.lower()}`: " in page) is (option in profile.options) for option in Option)
+        assert all(f"`{reason}`" in page for reason in Reason)
+        assert f"`{profile.name}`" in page
+
+
+def test_every_option_is_in_the_table_of_options_with_its_counts() -> None:
+    lines = options_table().splitlines()[2:]
+    assert len(lines) == len(Option) == 12
+    assert any(line.startswith("| `clean_descriptors` | 113105 | 136 C, report: 45 C |") for line in lines), lines
+
+
+def test_echoes_are_found_as_well_as_the_page_says() -> None:
+    measure = importlib.import_module("measure_echo")
+    found = [case.is_gone for case in measure.cases() if "one letter wrong" not in case.kind]
+    assert sum(found) / len(found) >= 0.99
+    changed, looked_at = measure.innocent_changed()
+    assert changed / looked_at <= 0.01
+
+
+def _generator() -> ModuleType:
+    return importlib.import_module("generate_profile_pages")
 
 
 def test_the_generated_table_is_what_the_sources_give(shared_data: Path, tmp_path: Path) -> None:
