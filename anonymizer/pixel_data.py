@@ -52,6 +52,16 @@ class Layout:
         return (bits + 7) // 8
 
 
+class Described(Dataset):
+    """A data set whose layout of pixels has been worked out already and will not change."""
+
+    def __init__(self, describing: Dataset) -> None:
+        super().__init__(describing)
+        implicit, little = describing.original_encoding
+        self.set_original_encoding(implicit, little, describing.original_character_set)
+        self.layout = layout_of(describing)
+
+
 def pixel_verdict(dataset: Dataset) -> Verdict | None:
     """Whether the pixel data is there and whole: native pixels must be as long as the header says.
 
@@ -96,6 +106,8 @@ def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]
 
 def layout_of(dataset: Dataset) -> Layout | None:
     """How the pixels of a data set lie; None when what must be said of it is missing or malformed."""
+    if isinstance(dataset, Described):
+        return dataset.layout
     held = tuple(elements.get(dataset, tag) for tag in DESCRIBING)
     raw = tuple(element for element in held if isinstance(element, RawDataElement))
     if len(raw) + held.count(None) < len(held):

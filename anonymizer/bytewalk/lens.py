@@ -35,7 +35,9 @@ class Lens:
 
     def element(self, tag: int) -> DataElement | RawDataElement:
         """One element as the walk through a data set meets it: a sequence is parsed, all else is raw. Raises NotProvenError."""
-        element = elements.get(self.source, tag)
+        element: DataElement | RawDataElement | None = self.watched.get(BaseTag(tag))
+        if element is None or element.value is None:
+            element = elements.get(self.source, tag)
         if element is None:
             raise NotProvenError
         if elements.is_sequence(element):

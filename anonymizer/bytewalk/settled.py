@@ -6,6 +6,7 @@ An element that is not remembered goes through `anonymizer.element.Element` like
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,7 @@ class Settled:
     known: dict[bytes, Decided] = field(default_factory=dict)
     beside: dict[int, Remembered[Decided]] = field(default_factory=dict)
     room: int = _MAX_BYTES
-    described: dict[bytes, Dataset] = field(default_factory=dict)
+    described: dict[bytes, pixel_data.Described] = field(default_factory=dict)
     stamps: Remembered[Stamped] = field(default_factory=Remembered)
     metas: dict[tuple[bytes, int], tuple[bytes, bytes]] = field(default_factory=dict)
     receipts: dict[tuple[Lines, ...], Receipt] = field(default_factory=dict)
@@ -82,9 +83,11 @@ class Settled:
 
     def decide_pixels(self, pixels: RawDataElement, describing: bytes) -> tuple[bytes, Lines]:
         """The pixel data to write and its lines; `describing` are the elements that say how the pixels lie."""
-        source = self.described.get(describing) or parsed(describing, self.walk.implicit, self.charset)
-        if len(self.described) < _MAX_DESCRIBED:
-            self.described[describing] = source
+        source = self.described.get(describing)
+        if source is None:
+            source = pixel_data.Described(parsed(describing, self.walk.implicit, self.charset))
+            if len(self.described) < _MAX_DESCRIBED:
+                self.described[describing] = source
         source[pixels.tag] = pixels
         try:
             if pixel_data.pixel_verdict(source) is not None:
@@ -104,14 +107,14 @@ class Settled:
         write_data_element(buffer, element, self.written_charset)
         return bytes(buffer.getvalue())
 
-    def stamped(self, tags: list[int], outs: list[bytes]) -> Stamped:
-        """What the stamp adds (bytes) and takes away (no bytes) in a data set that has these elements."""
-        lens = Lens({tag: out for tag, out in zip(tags, outs, strict=True) if out}, self.walk.implicit, self.charset)
-        found = self.stamps.find(lens.bytes_at)
+    def stamped(self, bytes_at: Callable[[int], bytes | None], tags: list[int], outs: list[bytes]) -> Stamped:
+        """What the stamp adds (bytes) and takes away (no bytes) in a data set that has these elements; no bytes: gone."""
+        found = self.stamps.find(bytes_at)
         if found is None:
+            lens = Lens({tag: out for tag, out in zip(tags, outs, strict=True) if out}, self.walk.implicit, self.charset)
             stamp(lens.source, self.walk.profile)
             found = tuple(sorted((tag, self._stamp_bytes(now)) for tag, now in lens.watched.changes()))
-            self.stamps.keep(lens.watched, lens.bytes_at, found)
+            self.stamps.keep(lens.watched, bytes_at, found)
         return found
 
     def _stamp_bytes(self, element: DataElement | RawDataElement | None) -> bytes:

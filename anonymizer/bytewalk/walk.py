@@ -19,7 +19,7 @@ from anonymizer import pixel_data, reading
 from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Header, header_of
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
 from anonymizer.bytewalk.remembered import Remembered
-from anonymizer.bytewalk.settled import Lines, Settled, plain_uid
+from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
 from anonymizer.clean import Clean
 from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
@@ -77,9 +77,9 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile) -> Clean | None:
     pixels, pixel_lines = _pixels(header, settled, bytes_at)
     lines = (*[one.lines for one in decided if one.lines], pixel_lines)
     tags, outs = list(header.tags), [one.out for one in decided]
-    _stamp(settled, tags, outs)
-    at = bisect_left(tags, PIXEL_DATA)
     written: BytesAt = dict(zip(tags, outs, strict=True)).get
+    _stamp(settled.stamped(written, tags, outs), tags, outs)
+    at = bisect_left(tags, PIXEL_DATA)
     meta = settled.meta(header, written(_SOP_CLASS) or b"", written(_SOP_INSTANCE) or b"")
     return Clean(
         pieces=(b"".join((meta, *outs[:at], pixels[0])), pixels[1], b"".join((pixels[2], *outs[at:]))),
@@ -94,9 +94,9 @@ def _pseudonym(header: Header, bytes_at: BytesAt, tag: int, key: ProjectKey) -> 
     return Pseudonyms(key).uid(plain_uid(bytes_at(tag) or b"", implicit=header.implicit))
 
 
-def _stamp(settled: Settled, tags: list[int], outs: list[bytes]) -> None:
+def _stamp(stamped: Stamped, tags: list[int], outs: list[bytes]) -> None:
     """Put what the stamp says between the elements, in order."""
-    for tag, out in settled.stamped(tags, outs):
+    for tag, out in stamped:
         at = bisect_left(tags, tag)
         if tags[at : at + 1] == [tag]:
             outs[at] = out
@@ -125,15 +125,21 @@ class _Memory:
     settled: dict[tuple[tuple[int, bytes], ...], Settled] = field(default_factory=dict)
 
     def passes(self, header: Header, lens: Lens, profile: Profile) -> bool:
-        """Whether a file like this has passed the gate, or passes it now."""
-        if self.passing.find(lens.bytes_at):
+        """Whether a file like this has passed the gate, or passes it now: whichever instance it is, of that nothing hangs."""
+        plain_uid(lens.bytes_at(_SOP_INSTANCE) or b"", implicit=header.implicit)
+        any_instance = _any_instance(header.implicit)
+
+        def bytes_at(tag: int) -> bytes | None:
+            return any_instance if tag == _SOP_INSTANCE else lens.bytes_at(tag)
+
+        if self.passing.find(bytes_at):
             return True
         with reading.quietly():
-            looked = Lens(dict(zip(header.tags, header.raws, strict=True)), header.implicit)
+            looked = Lens(dict(zip(header.tags, header.raws, strict=True)) | {_SOP_INSTANCE: any_instance}, header.implicit)
             looked.source.file_meta = file_meta(header.meta)
             if verdict_on_file(looked.source, profile) is not None:
                 return False
-        self.passing.keep(looked.watched, lens.bytes_at, True)
+        self.passing.keep(looked.watched, bytes_at, True)
         return True
 
     def settled_for(self, header: Header, key: ProjectKey, profile: Profile) -> Settled:
@@ -150,6 +156,10 @@ class _Memory:
 def _memory(key: ProjectKey, profile: Profile, syntax: str, meta: tuple[bytes, ...]) -> _Memory:
     """One memory a kind of file. `meta` names the kind: nothing else of the file meta reaches a decision."""
     return _Memory()
+
+
+def _any_instance(implicit: bool) -> bytes:
+    return b"\x08\0\x18\0" + (b"\x08\0\0\0" if implicit else b"UI\x08\0") + b"1.2.3.4\0"
 
 
 def _settled(header: Header, key: ProjectKey, profile: Profile) -> Settled:
