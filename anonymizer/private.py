@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from anonymizer import elements
-from anonymizer.safe_private import SafeAttribute, is_safe_creator, safe_attribute
+from anonymizer.safe_private import SafeAttribute, rows_of, safe_attribute
 
 _UNSEARCHABLE = frozenset({"", "OB", "OW", "OW/OB"})
 
@@ -26,9 +26,10 @@ def row_for(source: Dataset, tag: int) -> SafeAttribute | None:
 
 
 def reserves_something_kept(source: Dataset, tag: int) -> bool:
-    """Whether a creator element names a creator of the table and its block holds an element of it that is listed."""
-    group, block = tag >> 16, tag & 0xFF
-    if not is_safe_creator(elements.text_at(source, tag), group):
-        return False
-    first = group << 16 | block << 8
-    return any(first <= int(other) <= first | 0xFF and row_for(source, int(other)) for other in source.keys())  # noqa: SIM118
+    """Whether a creator element names a creator of the table and its block holds an element of it that is listed.
+
+    Only elements that are listed are looked for, by tag: what else the data set holds has no part in it.
+    """
+    group, first = tag >> 16, tag & 0xFFFF0000 | (tag & 0xFF) << 8
+    listed = rows_of(elements.text_at(source, tag), group)
+    return any(elements.get(source, first | row.offset) is not None for row in listed if row.vr not in _UNSEARCHABLE)

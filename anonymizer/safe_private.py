@@ -32,9 +32,9 @@ def safe_attribute(creator: str, group: int, offset: int) -> SafeAttribute | Non
     return _by_place().get((creator.rstrip(" \x00"), group, offset))
 
 
-def is_safe_creator(creator: str, group: int) -> bool:
-    """Whether the table lists anything of this creator in this group."""
-    return (creator.rstrip(" \x00"), group) in _creators()
+def rows_of(creator: str, group: int) -> tuple[SafeAttribute, ...]:
+    """Everything the table lists of a creator in a group."""
+    return _creators().get((creator.rstrip(" \x00"), group), ())
 
 
 @lru_cache(maxsize=1)
@@ -58,8 +58,11 @@ def _by_place() -> dict[tuple[str, int, int], SafeAttribute]:
 
 
 @lru_cache(maxsize=1)
-def _creators() -> frozenset[tuple[str, int]]:
-    return frozenset((row.creator, row.group) for row in safe_attributes())
+def _creators() -> dict[tuple[str, int], tuple[SafeAttribute, ...]]:
+    found: dict[tuple[str, int], tuple[SafeAttribute, ...]] = {}
+    for row in safe_attributes():
+        found[row.creator, row.group] = (*found.get((row.creator, row.group), ()), row)
+    return found
 
 
 # [group creator], then: element within the block, VR (- where the table gives none), meaning.

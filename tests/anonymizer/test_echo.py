@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from deid_factory import KEY, ct, decode, encode
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from anonymizer.deidentify import deidentify
 from anonymizer.echo import Identity, echo_of
 from anonymizer.files import encoded
+from anonymizer.folding import fold, folded_with_places
 from anonymizer.profile import Option, basic_profile
 
 ECHO = echo_of(
@@ -122,3 +125,64 @@ def test_clean_descriptors_keeps_what_is_not_personal() -> None:
     assert "2024" not in clean.ImageComments
     basic, _ = deidentify(image, KEY)
     assert "StudyDescription" not in basic
+
+
+CLEANED = [
+    ("CT chest Yamada follow-up", "CT chest follow-up"),
+    ("山田太郎 頭部MRI", "頭部MRI"),
+    ("前回(ヤマダタロウ)と比較", "前回と比較"),
+    ("Tarouの胸部CT", "の胸部CT"),
+    ("seen with 1953-11-07 film", "seen with film"),
+    ("scan 2 for MRN-0041-2345, repeat", "scan 2 for , repeat"),
+    ("transferred from Example General", "transferred from"),
+    ("Referred by Dr. Vale for staging", "Referred by for staging"),
+    ("担当医: 佐藤 胸部CT", "胸部CT"),
+    ("佐藤先生 再検", "再検"),
+    ("mail vale@example.org today", "mail today"),
+    ("on 12 March 2024 and March 3rd, 2023", "on and"),
+    ("令和6年2月29日 撮影", "撮影"),
+]
+
+
+@pytest.mark.parametrize(("text", "left"), CLEANED)
+def test_only_what_is_personal_is_cut_out(text: str, left: str) -> None:
+    assert ECHO.cleaned(text) == left
+
+
+@pytest.mark.parametrize(
+    "text", ["腹部CT 同様の仕様", "模様眺め", "Thorax 1.5 B70f", "t2_tse_sag_320", "Mr_1 t1", "MPR 3 mm / 2 mm", "", "(C+)", "AX T1 +C -"]
+)
+def test_innocent_text_comes_back_as_it_was(text: str) -> None:
+    assert ECHO.cleaned(text) == text
+
+
+@given(st.text(alphabet="abYamadTro 山田太郎やまだヤマﾔﾏﾀﾞ-_^.,0123456789", max_size=40))
+def test_cleaning_leaves_nothing_to_find_and_cleans_once(text: str) -> None:
+    left = ECHO.cleaned(text)
+    assert not ECHO.found_in(left)
+    assert ECHO.cleaned(left) == left
+
+
+@given(st.text(max_size=30))
+def test_folding_letter_by_letter_is_folding(text: str) -> None:
+    folded, places = folded_with_places(text)
+    assert folded == fold(text)
+    assert len(places) == len(folded)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Müller^Jörg", "MUELLER"),
+        ("Mueller^Joerg", "Mueller"),
+        ("Hattori^Shouji", "ハットリ"),
+        ("Satou^Hanako", "サトウ"),
+        ("はっとり^しょうじ", "Hattori Shoji"),
+        ("なんば^ゆうじ", "NAMBA"),
+        ("おおた^りょう", "Ota Ryo"),
+        ("Szczepański^Wojciech", "Szczepan"),
+        ("Winterbourne^Ariadne", "WINTERBOU"),
+    ],
+)
+def test_other_spellings_of_a_name(name: str, text: str) -> None:
+    assert echo_of(Identity(names=(name,))).found_in(text)

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from anonymizer.deidentify import deidentify
 from anonymizer.files import encoded
 from anonymizer.profile import Option, basic_profile
-from anonymizer.safe_private import is_safe_creator, safe_attribute, safe_attributes
+from anonymizer.safe_private import rows_of, safe_attribute, safe_attributes
 
 KEEPS = basic_profile(Option.RETAIN_SAFE_PRIVATE)
 
@@ -116,4 +116,5 @@ def test_the_dictionary_is_the_standards_table() -> None:
     assert row is not None
     assert (row.vr, row.meaning) == ("DS", "SUV Factor")
     assert safe_attribute("Philips PET Private Group", 0x7055, 0x00) is None
-    assert not is_safe_creator("Philips PET Private Group", 0x7055)
+    assert rows_of("Philips PET Private Group", 0x7055) == ()
+    assert [row.offset for row in rows_of("Philips PET Private Group", 0x7053)] == [0x00, 0x09]
