@@ -284,8 +284,9 @@ class Element:
         for reason in reasons:
             self._done("cleaned", reason, None)
         if isinstance(self.element, RawDataElement):
-            return self.element._replace(value=kept, length=len(kept))
-        return DataElement(self.tag, self.element.VR, kept)
+            undefined = self.element.length == elements.UNDEFINED_LENGTH
+            return self.element._replace(value=kept, length=elements.UNDEFINED_LENGTH if undefined else len(kept))
+        return DataElement(self.tag, self.element.VR, kept, is_undefined_length=self.element.is_undefined_length)
 
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""

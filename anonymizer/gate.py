@@ -29,6 +29,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     UNPARSEABLE = "unparseable"
     TRUNCATED = "truncated"
+    PIXEL_DATA_DAMAGED = "pixel_data_damaged"
     TOO_LARGE = "too_large"
     NESTED_TOO_DEEP = "nested_too_deep"
     MISSING_IDENTITY = "missing_identity"

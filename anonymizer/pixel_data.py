@@ -15,12 +15,12 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from anonymizer import elements, gate
+from anonymizer import codestreams, elements
+from anonymizer.errors import InputRefusedError
 from anonymizer.gate import Reason, Verdict, holds_pixels
 from anonymizer.reading import PARSE_ERRORS
 
 PIXEL_DATA = 0x7FE00010
-_SOP_CLASS = 0x00080016
 _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103
 _SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING = 0x00280002, 0x00280008, 0x00280004, 0x00280120
 DESCRIBING = tuple(sorted((_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED, _SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING)))
@@ -67,32 +67,32 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
 
     A parser that stops in the middle of a damaged file ends without pixel data, so this also finds cut headers.
     """
-    if not gate.holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
+    if not holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
         return None
     element = elements.get(dataset, PIXEL_DATA)
     if element is None and not any(tag in dataset for tag in _FLOATS):
-        if not holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
-            return None
         return Verdict(Reason.TRUNCATED, "an image without pixel data")
     if element is None or _is_encapsulated(element):
         return None
     layout = layout_of(dataset)
     if layout is None:
         return Verdict(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
-    there = len(element.value or b"")
-    return (
-        Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need") if there < layout.native_bytes else None
-    )
+    if len(element.value or b"") < layout.native_bytes:
+        return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need")
+    return None
 
 
 def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]:
     """The value of Pixel Data without what shows nowhere, and why it is not the same object; the pixels decode to the same.
 
-    Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`. `dataset` describes the pixels and holds them.
+    Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`, `text_in_the_codestream`. `dataset` describes the pixels
+    and holds them. Raises InputRefusedError when compressed frames cannot be walked.
     """
     element = elements.get(dataset, PIXEL_DATA)
     layout = layout_of(dataset)
-    if layout is None or element is None or _is_encapsulated(element):
+    if element is not None and _is_encapsulated(element):
+        return _compressed(value, layout)
+    if layout is None or element is None:
         return value, ()
     reasons = []
     kept = _without_tail(value, layout)
@@ -102,6 +102,13 @@ def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]
     if plain is not kept:
         reasons.append("bits_outside_the_stored")
     return plain, tuple(reasons)
+
+
+def _compressed(value: bytes, layout: Layout | None) -> tuple[bytes, tuple[str, ...]]:
+    if layout is None:
+        raise InputRefusedError(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
+    plain = codestreams.scrubbed(value, layout.frames, layout.rows * layout.columns)
+    return plain, () if plain is value else (codestreams.REASON,)
 
 
 def layout_of(dataset: Dataset) -> Layout | None:
