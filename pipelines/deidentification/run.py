@@ -6,6 +6,7 @@ walk -> jobs -> workers -> vault, ledger -> receipts, manifest, report
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from pipelines.deidentification.rows import FILES, REFUSED, FileRow, manifest_li
 from pipelines.deidentification.work import Deidentify, DeidJob, DeidOutcome, Kind, rows_refused
 from pipelines.desk import Desk
 from pipelines.exchange import folders
-from pipelines.outfolder import DiskFullError, OutError, OutFolder, check_apart, claimed
+from pipelines.outfolder import OutError, OutFolder, check_apart, claimed
 from pipelines.ports import Runner
 from pipelines.runners.failure import explained
 from pipelines.runners.ledger import JobLedger
@@ -248,8 +249,7 @@ def _told_of(error: BaseException) -> Refusal:
     """What a failed job says. A full disk ends the run: it says nothing about the files."""
     told = explained(error)
     if told.reason == DISK_FULL:
-        accepted = "free space, then the same command with --resume: what is finished is kept"
-        raise DiskFullError("the disk is full", subject="OUT", accepted=accepted)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return Refusal("", told.reason, told.detail)
 
 

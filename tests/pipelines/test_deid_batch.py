@@ -114,7 +114,7 @@ def test_a_full_disk_stops_the_run_which_then_goes_on(export, tmp_path, monkeypa
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
-        with pytest.raises(DiskFullError, match=r"the disk is full.*--resume"):
+        with pytest.raises(DiskFullError, match=r"OUT .*out: the disk is full.*--resume"):
             deidentified(export, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
     assert deidentified(export, tmp_path / "out", resume=True).resumed > 0
