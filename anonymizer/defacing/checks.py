@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anonymizer.defacing.anatomy import Brain
+from anonymizer.defacing.frames import Vector
 from anonymizer.defacing.morphology import grown
 from anonymizer.defacing.picture import Mask, Picture
 from anonymizer.defacing.shear import Cut, Pose
@@ -27,7 +28,9 @@ _CELL_MM = 3.0
 _FACE = (0.62, 1.12)  # from below the brow to the chin, in lengths of the cranium below the vertex
 _HALF_FACE = 0.24
 _BEFORE_STEM_MM = 25.0
-_CUT_BELOW_CM2, _CUT_CM2 = 40.0, 6.0
+_CUT_BELOW_CM2, _CUT_CM2 = 40.0, 15.0  # a few millimetres of the vertex may lack
+_STEM_MM = 25.0  # above the lowest of the brain: there the stem leaves the head, and the view may end
+_EDGE_MM = 7.5  # nearer than skull and scalp are thick
 _FRONTAL_FLOOR = 0.78  # of the length below the vertex; the floor of the frontal lobes is at 0.55 to 0.6
 _ABOVE_BRAIN_MM = 45.0
 
@@ -58,19 +61,25 @@ def brain_fault(picture: Picture, brain: Brain, pose: Pose, size: Size) -> str |
         return "orientation_doubtful"  # the cerebellum and the stem lie behind the middle
     if floor - size.top_mm > _FRONTAL_FLOOR * size.length_mm or float(down.min()) - size.top_mm > _ABOVE_BRAIN_MM:
         return "brain_doubtful"
-    cut = _cut_by_view(picture, brain.mask)
-    below = (picture.points(cut) - pose.middle) @ pose.down > down.max() - 25
+    ends = _ends_at_view(picture, brain.mask)
+    below = (ends - pose.middle) @ pose.down > down.max() - _STEM_MM
     area = picture.step_mm**2 / 100
     if int(below.sum()) * area > _CUT_BELOW_CM2 or int((~below).sum()) * area > _CUT_CM2:
         return "brain_cut_by_view"
     return None
 
 
-def _cut_by_view(picture: Picture, brain: Mask) -> Mask:
-    """Brain cubes with a neighbour that the stack does not hold."""
-    from scipy.ndimage import binary_erosion
-
-    return np.asarray(brain & ~binary_erosion(picture.seen, border_value=0))
+def _ends_at_view(picture: Picture, brain: Mask) -> Vector:
+    """LPS places (n, 3) where brain ends right before the edge of the view, one for each face of a cube that does."""
+    reach = int(np.ceil(_EDGE_MM / picture.step_mm))
+    inside, seen = np.pad(brain, reach), np.pad(picture.seen, reach)
+    found = []
+    for axis in range(3):
+        for way in (1, -1):
+            last = inside & ~np.roll(inside, -way, axis)
+            unseen = np.any([~np.roll(seen, -way * k, axis) for k in range(1, reach + 1)], axis=0)
+            found.append(np.argwhere(last & unseen) - reach)
+    return np.concatenate(found)[:, ::-1] * picture.step_mm + picture.origin
 
 
 def protected(picture: Picture, brain: Brain) -> Mask:

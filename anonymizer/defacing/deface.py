@@ -6,7 +6,6 @@ disk is never held as a whole. The series passes when the checks hold on the pix
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -24,6 +23,7 @@ from anonymizer.defacing.shear import Cut, cut_for, pose_of
 
 _MODALITIES = ("CT", "MR")
 _AIR_HU = -1000.0
+_AROUND_CUBES = 8  # of air kept around the head: enough to tell what air is
 _LEAST_PLACES, _LEAST_THICK_MM = 4, 15.0
 
 
@@ -43,6 +43,7 @@ class Plan:
 
     frames: tuple[Frame, ...]
     picture: Picture
+    window: tuple[slice, slice, slice]
     head: Mask
     tissue_level: float
     brain: anatomy.Brain
@@ -138,32 +139,47 @@ def _plan(gathered: Gathering, modality: str, part: header.Part) -> Plan | FaceA
     body = anatomy.head_mask(picture, modality)
     seen = view.ct_view(picture, body) if modality == "CT" else view.mr_view(picture, body)
     if not seen.face:
-        hidden = part is header.Part.HEAD and not seen.head
-        return (
-            refused("head_named_not_found", "the header names a head that the pixels do not show")
-            if hidden
-            else not_needed(seen.evidence, count)
-        )
-    brain = anatomy.brain_of(picture, body, modality) if not _is_thin(gathered.frames) else None
-    if brain is None:
-        if part is header.Part.OTHER and seen.evidence in ("outline_of_a_head", "nothing_found", "field_too_narrow"):
-            return not_needed("other_part_and_no_brain", count)
-        return refused("brain_not_found", "a head may be in view, but no brain that could be spared was found")
-    return _planned(gathered, picture, body, brain, modality)
+        if part is header.Part.HEAD and not seen.head:
+            return refused("head_named_not_found", "the header names a head that the pixels do not show")
+        return not_needed(seen.evidence, count)
+    look = _Look(gathered.frames, picture, picture.around(body, _AROUND_CUBES), body, modality)
+    brain = anatomy.brain_of(*look.near(), modality) if body.any() and not _is_thin(gathered.frames) else None
+    weak = seen.evidence in ("outline_of_a_head", "nothing_found", "field_too_narrow")
+    if part is header.Part.OTHER and weak and (brain is None or not seen.vertex):
+        return not_needed("other_part_and_no_brain", count)
+    if brain is not None:
+        return _planned(look, brain)
+    return refused("brain_not_found", "a head may be in view, but no brain that could be spared was found")
 
 
-def _planned(gathered: Gathering, picture: Picture, body: Mask, brain: anatomy.Brain, modality: str) -> Plan | FaceAccount | FaceVerdict:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """The first look: the whole picture, and the window of it that holds the head."""
+
+    frames: tuple[Frame, ...]
+    picture: Picture
+    window: tuple[slice, slice, slice]
+    body: Mask
+    modality: str
+
+    def near(self) -> tuple[Picture, Mask]:
+        """Picture and head within the window."""
+        return self.picture.part(self.window), self.body[self.window]
+
+
+def _planned(look: _Look, brain: anatomy.Brain) -> Plan | FaceAccount | FaceVerdict:
+    picture, head = look.near()
     pose = pose_of(picture, brain.mask)
-    size = checks.size_of(picture, body, pose)
+    size = checks.size_of(picture, head, pose)
     fault = checks.brain_fault(picture, brain, pose, size)
     if fault is not None:
         return refused(fault, "the brain that was found is not whole or not where a brain is")
     cut = cut_for(picture, brain, pose, size.top_mm, size.length_mm)
-    level = anatomy.skin_level(picture, modality)
-    if checks.face_ml(picture, body & (picture.values > level), cut) < checks.LEAST_FACE_ML:
-        return replace(not_needed("no_face_in_view", len(gathered.frames)), brain_ml=picture.ml(brain.mask))
-    fill = _AIR_HU if modality == "CT" else anatomy.air_level(picture, body)
-    return Plan(gathered.frames, picture, body, level, brain, checks.protected(picture, brain), cut, size, fill)
+    level = anatomy.skin_level(look.picture, look.modality)
+    if checks.face_ml(picture, head & (picture.values > level), cut) < checks.LEAST_FACE_ML:
+        return replace(not_needed("no_face_in_view", len(look.frames)), brain_ml=picture.ml(brain.mask))
+    fill = _AIR_HU if look.modality == "CT" else anatomy.air_level(look.picture, look.body)
+    return Plan(look.frames, picture, look.window, head, level, brain, checks.protected(picture, brain), cut, size, fill)
 
 
 def apply(source: Source, plan: Plan, sink: Callable[[int, FileDataset], None]) -> FaceAccount | FaceVerdict:
@@ -174,7 +190,7 @@ def apply(source: Source, plan: Plan, sink: Callable[[int, FileDataset], None]) 
         held = pixels.stored(image)
         frames = [frame for frame in plan.frames if frame.image == k]
         changed = [tally.cut(image, held[frame.number], frame, after) for frame in frames]
-        result = pixels.replaced(image, held) if any(changed) else copy.copy(image)
+        result = pixels.replaced(image, held) if any(changed) else pixels.twin(image)
         result.RecognizableVisualFeatures = "NO"
         sink(k, result)
     return _judged(plan, tally, after.picture())
@@ -205,7 +221,7 @@ class _Tally:
 
 
 def _judged(plan: Plan, tally: _Tally, after: Picture) -> FaceAccount | FaceVerdict:
-    left: NDArray[np.bool_] = plan.head & (after.values > plan.tissue_level)
+    left: NDArray[np.bool_] = plan.head & (after.part(plan.window).values > plan.tissue_level)
     was: NDArray[np.bool_] = plan.head & (plan.picture.values > plan.tissue_level)
     area, share = checks.face_moved(plan.picture, was, left, plan.cut, plan.size)
     account = FaceAccount(

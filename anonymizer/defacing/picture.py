@@ -19,6 +19,7 @@ STEP_MM = 2.5
 _MOST_CUBES = 6_000_000
 _REDUCED_MM = 2.0
 _SAME_PLACE_MM = 0.05
+_LONE_MM = 12.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,19 @@ class Picture:
     origin: Vector
     step_mm: float
     slice_gap_mm: float
+
+    def around(self, mask: Mask, margin: int) -> tuple[slice, slice, slice]:
+        """The part of the picture that holds a mask and `margin` cubes on every side."""
+        if not mask.any():
+            return slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2])
+        ends = [np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a))) for a in range(3)]
+        z, y, x = (slice(max(0, int(e[0]) - margin), int(e[-1]) + 1 + margin) for e in ends)
+        return z, y, x
+
+    def part(self, window: tuple[slice, slice, slice]) -> Picture:
+        """The same picture, less of it."""
+        start = np.array([side.start for side in window[::-1]], dtype=np.float64)
+        return Picture(self.values[window], self.seen[window], self.origin + start * self.step_mm, self.step_mm, self.slice_gap_mm)
 
     def points(self, mask: Mask) -> Vector:
         """LPS centres (n, 3) of the cubes in a mask."""
@@ -122,7 +136,7 @@ def _sampled(frame: Frame, places: Vector, corners: Vector, planes: Values) -> P
     low, high = _box(frame, corners, half)
     step = max(STEP_MM, float(np.cbrt(np.prod(high - low) / _MOST_CUBES)))
     shape = np.maximum(np.ceil((high - low) / step).astype(int), 1)[::-1]
-    origin = low + step / 2
+    origin = (low + high) / 2 - (shape[::-1] - 1) * step / 2
     values, seen = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=bool)
     factors = np.array(_factors(frame))
     y, x = (np.arange(shape[a]) * step + origin[2 - a] for a in (1, 2))
@@ -150,8 +164,8 @@ def _index(frame: Frame, places: Vector, corners: Vector, half: float, points: V
 
 
 def _half_gap(places: Vector) -> float:
-    """Half the usual distance between places; a lone plane counts as 1 mm thick."""
-    return float(np.median(np.diff(places))) / 2 if len(places) > 1 else 0.5
+    """Half the usual distance between places; a lone plane counts as thick enough to be judged like a plane of a stack."""
+    return float(np.median(np.diff(places))) / 2 if len(places) > 1 else _LONE_MM / 2
 
 
 def _box(frame: Frame, corners: Vector, half: float) -> tuple[Vector, Vector]:

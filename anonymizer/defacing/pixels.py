@@ -63,7 +63,7 @@ def limits(dataset: Dataset) -> tuple[int, int]:
 
 def replaced(dataset: FileDataset, held: Stored) -> FileDataset:
     """A new data set with these pixels; what was compressed becomes Explicit VR Little Endian. The input is not changed."""
-    result = copy.copy(dataset)
+    result = twin(dataset)
     content = held.tobytes()
     if not _syntax(dataset).is_compressed:
         rest = dataset.PixelData[len(content) :]
@@ -75,6 +75,13 @@ def replaced(dataset: FileDataset, held: Stored) -> FileDataset:
     for keyword in _STALE:
         if keyword in result:
             delattr(result, keyword)
+    return result
+
+
+def twin(dataset: FileDataset) -> FileDataset:
+    """A data set with the same elements that can be given others: a plain copy would share its table with the original."""
+    result = copy.copy(dataset)
+    result._dict = dict(dataset._dict)
     return result
 
 

@@ -26,11 +26,15 @@ _TORSO_MM, _TORSO_MM_DEEP = 245.0, 290.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a picture shows: `head` and `face` are True unless the pixels exclude it; `evidence` says by what."""
+    """What a picture shows: `head` and `face` are True unless the pixels exclude it; `evidence` says by what.
+
+    `vertex` is whether the body ends below the upper edge of the view, as the top of a head does.
+    """
 
     head: bool
     face: bool
     evidence: str
+    vertex: bool = False
 
 
 def ct_view(picture: Picture, body: Mask) -> View:
@@ -58,9 +62,10 @@ def mr_view(picture: Picture, body: Mask) -> View:
     fills = float(body[planes].sum()) / max(1, int(picture.seen[planes].sum())) > _WHOLE_FIELD  # noise or wrapping, not an outline
     if not fills and (np.median(widths) > _TORSO_MM or np.median(depths) > _TORSO_MM_DEEP):
         return View(False, False, "no_head_in_view")
-    if _ends_above(picture, body, int(planes[-1])) and len(planes) * step < _VAULT * depths.max():
-        return View(True, False, "vault_only")
-    return View(True, True, "outline_of_a_head")
+    vertex = _ends_above(picture, body, int(planes[-1]))
+    if vertex and len(planes) * step < _VAULT * depths.max():
+        return View(True, False, "vault_only", vertex)
+    return View(True, True, "outline_of_a_head", vertex)
 
 
 def _cranium(hu: Values, step: float) -> Mask | None:

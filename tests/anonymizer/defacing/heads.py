@@ -34,8 +34,8 @@ class Scan:
     contrast: str = "T1"
     axes: tuple[tuple[float, float, float], tuple[float, float, float]] = AXIAL
     spacing: tuple[float, float, float] = (2.0, 2.0, 3.0)
-    low: tuple[float, float, float] = (-100, -132, -150)
-    high: tuple[float, float, float] = (100, 120, 100)
+    low: tuple[float, float, float] = (-92, -130, -140)
+    high: tuple[float, float, float] = (92, 112, 100)
     rotation: tuple[float, float, float] = (0, 0, 0)  # yaw, pitch (chin down), roll
     noise: float = 10.0
     bias: float = 0.25
