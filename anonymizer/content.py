@@ -56,6 +56,11 @@ def letter_for(row: Concept | None, profile: Profile) -> str:
     return "C" if "C" in letters else "K" if "K" in letters else row.basic.rsplit("/", 1)[-1]
 
 
+def names_somebody(row: Concept, profile: Profile) -> bool:
+    """Whether a listed text is a name or a number of somebody or something that goes: no option cleans it, and none keeps it here."""
+    return "C" not in {letter for _, letter in row.options} and letter_for(row, profile) != "K"
+
+
 def cleans_content(profile: Profile) -> bool:
     """Whether the profile keeps report content at all."""
     return Option.CLEAN_STRUCTURED_CONTENT in profile.options

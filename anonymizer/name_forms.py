@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from math import ceil
 
+from anonymizer.defined_terms import DEFINED_TERMS
 from anonymizer.folding import fold, words_of
 from anonymizer.kana import is_kana, kana_of, latin_of
 
@@ -21,6 +22,9 @@ _GENERIC = """
     hospital general university medical center centre clinic clinics department radiology radiological imaging memorial saint national
     central city regional institute health healthcare community county state school college medicine nuclear cancer children
     childrens surgery surgical diagnostic diagnostics services service group north south east west northern southern eastern western
+    cardiology oncology neurology emergency paediatric paediatrics pediatric pediatrics orthopedics orthopaedics pulmonary respiratory
+    vascular intensive inpatient outpatient floor building ultrasound mammography tomography angiography interventional neuroradiology
+    screening trial study clinical
     international research foundation trust royal district municipal veterans affairs care house street avenue road square
 """
 _GENERIC_WORDS = frozenset(_GENERIC.split()) | NOT_NAMES
@@ -100,13 +104,19 @@ def add_phrase(phrase: str, words: set[str], pieces: set[str]) -> None:
         glued = "".join(pair)
         if len(glued) >= 8:
             pieces.add(glued)
-    words.update(word for word in folded if len(word) >= 5 and word.isalpha() and word not in _GENERIC_WORDS and not is_east_asian(word))
+    words.update(filter(_is_distinctive, folded))
     initials = re.findall(r"\b[A-Z]", phrase)
     if len(initials) >= 3:
         words.add("".join(initials).lower())
     whole = "".join(folded)
     if len(whole) >= (3 if is_east_asian(whole) else 6) and whole not in _GENERIC_WORDS:
         pieces.add(whole)
+
+
+def _is_distinctive(word: str) -> bool:
+    """Whether a word of an institution's name says which one it is."""
+    common = word in _GENERIC_WORDS or word.upper() in DEFINED_TERMS
+    return len(word) >= 5 and word.isalpha() and not common and not is_east_asian(word)
 
 
 def is_east_asian(word: str) -> bool:

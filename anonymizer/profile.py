@@ -103,6 +103,11 @@ class Plan(dict[int, "Decision"]):
         super().__init__()
         self._settled = (profile, family, depth)
 
+    @property
+    def profile(self) -> Profile:
+        """The profile that decides."""
+        return self._settled[0]
+
     def __missing__(self, tag: int) -> Decision:
         profile, family, depth = self._settled
         decision = _decide(profile, tag, family, depth)

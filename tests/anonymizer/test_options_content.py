@@ -196,6 +196,18 @@ def test_every_row_of_the_concept_table_is_answered() -> None:
             assert left[0].TextValue == "ANONYMIZED", row
 
 
+def test_what_a_report_says_of_people_is_looked_for_in_its_texts() -> None:
+    source = report(
+        content("TEXT", "121009", TextValue="Harbour Light Clinic"),
+        content("TEXT", "121030", TextValue="SUBJ-778812"),
+        content("PNAME", "121008", PersonName="Quillfeather^Bo"),
+        content("TEXT", "99001", "99LOCAL", TextValue="Seen at Harbour Light by Quillfeather, subject 778812, nodule 12 mm"),
+    )
+    assert texts_of(clean(source))[-1] == "Seen at by , subject , nodule 12 mm"
+    kept = clean(source, Option.RETAIN_INSTITUTION_IDENTITY)
+    assert texts_of(kept)[0] == "Harbour Light Clinic"
+
+
 def test_snomed_codes_under_their_retired_names() -> None:
     assert concept_row("SRT", "R-42B89", "TEXT") == concept_row("SCT", "371524004", "TEXT")
     assert len(clean(report(content("TEXT", "R-42B89", "SRT", TextValue="words"))).ContentSequence) == 0
