@@ -197,7 +197,12 @@ class Author:
         person, words, (first, *_, last) = self.person, self.modality.words, self.modality.words.split()
         keep = [("text_retained", first), ("text_retained", last)]
         self._put("SeriesDescription", f"{words} {person.family}", *keep, ("text_removed", person.family))
-        self._put("ProtocolName", f"{self.modality.protocol} {person.patient_id}", *kept(self.modality.protocol), ("text_removed", person.patient_id))
+        self._put(
+            "ProtocolName",
+            f"{self.modality.protocol} {person.patient_id}",
+            *kept(self.modality.protocol),
+            ("text_removed", person.patient_id),
+        )
         study = f"Follow up for {person.given} {person.family}, {self.accession}"
         self._put("StudyDescription", study, ("text_retained", "Follow up"), *gone(person.given, person.family, self.accession))
         doctor = person.physician.split("^")[0]

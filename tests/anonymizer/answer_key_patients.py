@@ -18,8 +18,34 @@ NAMES = (
     ("Wang^XiaoDong=王^小东", "GB18030"),
     ("Zhang^Meihua=张^美华", "ISO_IR 192"),
 )
-FAMILIES = "Abernathy Castellano Dubrovsky Eklund Fitzgibbon Grzelak Hawthorne Ivanenko Jamrozik Kowalczyk Lindqvist Mbeki".split()
-GIVENS = "Oswald Perpetua Quentin Rosalind Septimus Theodora Ulrich Vivienne Wilhelmina Xanthe Yolanda Zebedee".split()
+FAMILIES = [
+    "Abernathy",
+    "Castellano",
+    "Dubrovsky",
+    "Eklund",
+    "Fitzgibbon",
+    "Grzelak",
+    "Hawthorne",
+    "Ivanenko",
+    "Jamrozik",
+    "Kowalczyk",
+    "Lindqvist",
+    "Mbeki",
+]
+GIVENS = [
+    "Oswald",
+    "Perpetua",
+    "Quentin",
+    "Rosalind",
+    "Septimus",
+    "Theodora",
+    "Ulrich",
+    "Vivienne",
+    "Wilhelmina",
+    "Xanthe",
+    "Yolanda",
+    "Zebedee",
+]
 HOSPITALS = ("Harbour General Hospital", "St Brendan Infirmary", "Lakeside Teaching Hospital", "Kitahama Memorial Clinic")
 PHYSICIANS = ("Blackwood^Cornelius", "Ferreira^Dulce", "Nakagawa^Hiroshi", "Petrov^Anastasia", "Lindholm^Sven")
 

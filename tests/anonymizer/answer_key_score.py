@@ -195,4 +195,3 @@ def private_text(dataset: Dataset, path: str) -> str | None:
     except KeyError:
         return None
     return value.decode("utf-8", "replace").strip(" \0") if isinstance(value, bytes) else str(value)
-

@@ -35,7 +35,7 @@ def main(folder: Path, first: str, second: str) -> None:
     """Do the work and print one line of JSON."""
     limit_memory()
     result = one_file(folder, second) if first == "one" else many(folder, int(first), int(second))
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result))
 
 
 def limit_memory() -> None:
@@ -77,8 +77,15 @@ def needles_of(path: Path) -> tuple[bytes, ...]:
 
 
 IDENTIFYING = (
-    "PatientName PatientID PatientBirthDate AccessionNumber InstitutionName ReferringPhysicianName StudyInstanceUID SeriesInstanceUID"
-).split()
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "AccessionNumber",
+    "InstitutionName",
+    "ReferringPhysicianName",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+)
 
 
 def tried(folder: Path, damaged: bytes, needles: tuple[bytes, ...], profile: object) -> tuple[str, str]:

@@ -80,7 +80,6 @@ def test_damaged_files_never_crash_hang_vanish_or_leak(corpus: Path) -> None:
     assert result["faults"] == [], (result["faults"], result["tally"])
     tally = dict(result["tally"])  # type: ignore[call-overload]
     outcomes = {name: count for name, count in tally.items() if not name.startswith("way:")}
-    print(json.dumps(tally, sort_keys=True), result["peak_kib"], "KiB")
     assert sum(outcomes.values()) == COUNT
     assert outcomes["deidentified"] > COUNT / 20 < COUNT - outcomes["deidentified"], "both ends must be reached"
 
