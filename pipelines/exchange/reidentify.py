@@ -14,9 +14,9 @@ from pathlib import Path
 
 from anonymizer import reading
 from anonymizer.errors import InputRefusedError
-from anonymizer.files import encoded
 from anonymizer.gate import Verdict
 from anonymizer.vault import UnmappedError, Vault, restored
+from anonymizer.writing import encoded
 from cad.errors import Refusal, ShokenError
 from pipelines.exchange.revealed import write_page, write_private, write_table
 from pipelines.exchange.subjects import Result, Subject

@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from anonymizer.deidentify import deidentify
-from anonymizer.files import encoded
 from anonymizer.profile import basic_profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.vault import UnmappedError, Vault, entries_of, open_vault, restored
+from anonymizer.writing import encoded
 
 pytest.importorskip("cryptography", reason="the vault's package is not installed")
 SECRET = bytes(range(100, 132))
