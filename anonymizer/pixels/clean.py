@@ -21,6 +21,7 @@ from anonymizer.pixels.engine import Image, Stored, engine_version
 from anonymizer.pixels.examine import Examiner, Findings
 from anonymizer.pixels.find import TextBox
 from anonymizer.pixels.frames import Frames
+from anonymizer.pixels.legible import is_mark
 from anonymizer.pixels.render import renderings
 from anonymizer.pixels.where import DeviceRule, How, Rule, device_boxes, rule_for
 
@@ -45,7 +46,7 @@ def clean_pixels(
         syntax = _syntax(clean)
         clean.BurnedInAnnotation = "NO"
         return PixelAccount(rule.how, rule.name, int(clean.get("NumberOfFrames") or 1), syntax_before=syntax, syntax_after=syntax)
-    account = _Work(clean, source, echo, pictures).done(rule, tuple(TextBox(*place, "", 1.0) for place in places))
+    account = _Work(clean, source, echo, rule, pictures).done(tuple(TextBox(*place, "", 1.0) for place in places))
     clean.BurnedInAnnotation = "NO"
     return account
 
@@ -53,19 +54,21 @@ def clean_pixels(
 class _Work:
     """One image being cleaned."""
 
-    def __init__(self, clean: FileDataset, source: Dataset, echo: Echo, pictures: PictureSink | None) -> None:
+    def __init__(self, clean: FileDataset, source: Dataset, echo: Echo, rule: Rule, pictures: PictureSink | None) -> None:
         self._engine = engine_version()
         self._clean = clean
         self._source = source
         self._pictures = pictures
         self._frames = Frames(clean)
-        self._examiner = Examiner(self._frames, clean, echo)
+        self._rule = rule
+        self._echo = echo
+        self._examiner = Examiner(self._frames, clean, self._stays)
         self._blanked: dict[int, int] = {}
         self._outside: NDArray[np.bool_] | None = None
 
-    def done(self, rule: Rule, places: tuple[TextBox, ...]) -> PixelAccount:
+    def done(self, places: tuple[TextBox, ...]) -> PixelAccount:
         syntax, all_frames = _syntax(self._clean), range(self._frames.layout.frames)
-        how = How.REGIONS if self._blank_outside(rule) else How.OCR
+        how = How.REGIONS if self._blank_outside() else How.OCR
         shape = (self._frames.layout.rows, self._frames.layout.columns)
         self._blank(Findings(tuple(box for place in places if (box := place.grown(0, shape)).width), {}, 0), 0.0)
         first = self._examiner.examine(all_frames)
@@ -74,7 +77,7 @@ class _Work:
         changed = self._frames.finish()
         return PixelAccount(
             how,
-            rule.name,
+            self._rule.name,
             frames=len(all_frames),
             frames_examined=len(all_frames),
             boxes=tuple(sorted(self._blanked.items())),
@@ -85,6 +88,9 @@ class _Work:
             syntax_after=_syntax(self._clean),
             engine=self._engine,
         )
+
+    def _stays(self, box: TextBox) -> bool:
+        return self._rule.marks and is_mark(box.text, box.score, self._echo)
 
     def _residual(self, first: Findings) -> int:
         """Look again at what was blanked; blank what is left with a wider margin; refuse when that leaves any. The passes made."""
@@ -98,9 +104,9 @@ class _Work:
             raise InputRefusedError(Reason.TEXT_NOT_REMOVED, "text is still found in the pixels after two rounds of blanking")
         return 2
 
-    def _blank_outside(self, rule: Rule) -> bool:
+    def _blank_outside(self) -> bool:
         """Blacken all but the stated regions of an ultrasound image, in every frame; whether there were any."""
-        self._outside = outside_regions(self._source, self._frames.layout) if rule.how is How.REGIONS else None
+        self._outside = outside_regions(self._source, self._frames.layout) if self._rule.how is How.REGIONS else None
         if self._outside is None:
             return False
         for frame in range(self._frames.layout.frames):

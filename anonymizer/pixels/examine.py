@@ -8,18 +8,16 @@ shows in these. A box seen in one frame only is blanked there; one seen in sever
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from anonymizer.echo import Echo
 from anonymizer.pixels.engine import Image
 from anonymizer.pixels.find import TextBox, text_boxes_of, text_boxes_quickly
 from anonymizer.pixels.frames import Frames
-from anonymizer.pixels.legible import is_mark
 from anonymizer.pixels.render import renderings
 
 FEW_FRAMES = 4
@@ -44,12 +42,12 @@ class Findings:
 
 
 class Examiner:
-    """Looks at frames and remembers what it saw of equal ones."""
+    """Looks at frames and remembers what it saw of equal ones. `stays` says which boxes are no finding (reader's marks)."""
 
-    def __init__(self, frames: Frames, header: Dataset, echo: Echo) -> None:
+    def __init__(self, frames: Frames, header: Dataset, stays: Callable[[TextBox], bool]) -> None:
         self._frames = frames
         self._header = header
-        self._echo = echo
+        self._stays = stays
         self._seen: dict[bytes, tuple[TextBox, ...]] = {}
 
     def examine(self, numbers: Iterable[int]) -> Findings:
@@ -80,9 +78,6 @@ class Examiner:
             everywhere += [box for box in text_boxes_of((picture,)) if not self._stays(box) and _most(seen_in, box) != 1]
         single = {number: tuple(box for box in boxes if _most(seen_in, box) == 1) for number, boxes in lines.items()}
         return Findings(_merged(everywhere), {number: _merged(boxes) for number, boxes in single.items() if boxes}, len(marks))
-
-    def _stays(self, box: TextBox) -> bool:
-        return is_mark(box.text, box.score, self._echo)
 
 
 class _Summary:

@@ -23,10 +23,9 @@ _MARK_SCORE = 0.9
 _TICKS = frozenset("LETFIHKMilmtjf17|")
 
 # Sides, projections and positions that technologists print, and units that devices print after a number; they say
-# nothing of who it is. A unit without its number is no mark: Ma is a family name.
+# nothing of who it is. A unit without its number is no mark, nor is HEAD: Ma and Head are family names.
 _POSITIONS = """
-    L R LT RT LEFT RIGHT LL RL LAT AP PA LAO RAO LPO RPO CC MLO LM ML RCC LCC RMLO LMLO HF HEAD FEET ANT POST SUP INF
-    ERECT SUPINE PRONE UPRIGHT PORTABLE STANDING INSP EXP 左 右 前 後 上 下 立位 臥位
+    L R LT RT LEFT RIGHT LL RL LAT AP PA LAO RAO LPO RPO CC MLO LM ML RCC LCC RMLO LMLO ERECT SUPINE PRONE 左 右 立位 臥位
 """
 POSITIONS = frozenset(_POSITIONS.split())
 UNITS = frozenset(["CM", "MM", "S", "MS", "HZ", "KHZ", "MHZ", "KV", "KVP", "MA", "MAS", "MGY", "DB", "FPS", "BPM", "HU"])

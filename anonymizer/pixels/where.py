@@ -26,12 +26,16 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row: attribute and pattern pairs that must all match, what is then done, and why. Patterns see text in upper case."""
+    """A row: attribute and pattern pairs that must all match, what is then done, and why. Patterns see text in upper case.
+
+    `marks`: whether reader's marks (`legible.is_mark`) stay; on a page of patient data any word may be a name.
+    """
 
     name: str
     how: How
     why: str
     when: tuple[tuple[int, str], ...] = ()
+    marks: bool = False
 
 
 _SOP_CLASS, _MODALITY, _IMAGE_TYPE, _BURNED_IN, _CONVERSION = 0x00080016, 0x00080060, 0x00080008, 0x00280301, 0x00080064
@@ -40,8 +44,8 @@ _IMAGE_CLASSES = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\."
 _SCREEN_WORDS = r"DOSE\W*(REPORT|INFO|RECORD|SUMMARY|PAGE|SHEET)|SCREEN|CAPTURE|PATIENT\W*(PROTOCOL|INFO)|SUMMARY|スクリーン|線量"
 
 RULES: tuple[Rule, ...] = (
-    Rule("ultrasound", How.REGIONS, "a frame of patient and device text around the image", ((_MODALITY, r"^(US|IVUS)$"),)),
-    Rule("ultrasound_class", How.REGIONS, "as above", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}(3\.1|6\.1|6\.2)$"),)),
+    Rule("ultrasound", How.REGIONS, "a frame of patient and device text around the image", ((_MODALITY, r"^(US|IVUS)$"),), marks=True),
+    Rule("ultrasound_class", How.REGIONS, "as above", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}(3\.1|6\.1|6\.2)$"),), marks=True),
     Rule("stated", How.OCR, "Burned In Annotation is there and not NO", ((_BURNED_IN, r"^(?!NO$).+"),)),
     Rule(
         "screen_type",
@@ -55,20 +59,14 @@ RULES: tuple[Rule, ...] = (
     Rule("screen_comment", How.OCR, "as above", ((_COMMENTS, _SCREEN_WORDS),)),
     Rule("secondary_capture", How.OCR, "secondary capture", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}7(\.|$)"),)),
     Rule("visible_light", How.OCR, "photographs, endoscopy, ophthalmology", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}77\.1\."),)),
-    Rule("angiography", How.OCR, "angiography and fluoroscopy", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}12\."),)),
-    Rule(
-        "radiography",
-        How.OCR,
-        "markers and patient text on radiographs",
-        ((_MODALITY, r"^(CR|DX|MG|IO|PX|XA|RF|RG|OT|ES|XC|GM|SM|OP|SC)$"),),
-    ),
-    Rule("radiography_class", How.OCR, "as above", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}1(\.|$)"),)),
+    Rule("angiography", How.OCR, "angiography and fluoroscopy", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}12\."),), marks=True),
+    Rule("radiography", How.OCR, "markers and patient text on films", ((_MODALITY, r"^(CR|DX|MG|IO|PX|XA|RF|RG)$"),), marks=True),
+    Rule("camera", How.OCR, "photographs, scans of paper and film", ((_MODALITY, r"^(OT|SC|ES|XC|GM|SM|OP|DOC)$"),)),
+    Rule("radiography_class", How.OCR, "as above", ((_SOP_CLASS, rf"^{_IMAGE_CLASSES}1(\.|$)"),), marks=True),
     Rule("colour", How.OCR, "a colour image of a scanner is a rendering or a screen", ((_PHOTOMETRIC, r"^(?!MONOCHROME[12]$).+"),)),
     Rule("eight_bit", How.OCR, "an 8-bit image of a scanner is a rendering or a screen", ((_ALLOCATED, r"^[1-8]$"),)),
-    Rule(
-        "localizer", How.OCR, "lines, labels and patient text on surveys", ((_IMAGE_TYPE, r"LOCALI[SZ]ER|SCOUT|SURVIEW|TOPOGRAM|SURVEY"),)
-    ),
-    Rule("derived", How.OCR, "derived or secondary images may be renderings", ((_IMAGE_TYPE, r"^DERIVED|^[^\\]*\\SECONDARY"),)),
+    Rule("localizer", How.OCR, "labels and patient text on surveys", ((_IMAGE_TYPE, r"LOCALI[SZ]ER|SCOUT|SURV|TOPOGRAM"),), marks=True),
+    Rule("derived", How.OCR, "derived or secondary images may be renderings", ((_IMAGE_TYPE, r"^DERIVED|^[^\\]*\\SECONDARY"),), marks=True),
     Rule(
         "scanner_original",
         How.NONE,
@@ -111,8 +109,8 @@ def device_boxes(dataset: Dataset, devices: tuple[DeviceRule, ...]) -> tuple[Box
 
 def table() -> str:
     """The rules as a Markdown table, in the order in which they are tried."""
-    lines = [f"| {rule.name} | {_conditions(rule)} | {rule.how} | {rule.why} |" for rule in RULES]
-    return "\n".join(("| rule | when | how | why |", "| --- | --- | --- | --- |", *lines))
+    lines = [f"| {rule.name} | {_conditions(rule)} | {rule.how} | {'stay' if rule.marks else 'go'} | {rule.why} |" for rule in RULES]
+    return "\n".join(("| rule | when | how | reader's marks | why |", "| --- | --- | --- | --- | --- |", *lines))
 
 
 def _conditions(rule: Rule) -> str:

@@ -232,6 +232,15 @@ def test_a_readers_mark_stays_unless_it_is_the_patients_own():
 
 
 @needs_engine
+def test_no_mark_stays_on_a_page_of_patient_data():
+    pixels = burned()
+    pixels[ink(SHAPE, "AP", at=(160, 80), size=20)] = 220
+    clean, account = cleaned(dataset(pixels, ImageType=["DERIVED", "SECONDARY", "PATIENT_INFO"]))
+    assert account.marks_kept == 0
+    assert stored(clean)[78:].max() < 110
+
+
+@needs_engine
 def test_a_sites_own_places_are_always_blanked():
     rule = DeviceRule("corner", *SHAPE, boxes=((150, 80, 40, 20),), when=((0x00080060, "^CT$"),))
     image = dataset(ground(SHAPE).astype("i2"), modality="CT", SOPClassUID=uid.CTImageStorage)

@@ -108,7 +108,7 @@ def test_readers_marks_may_stay(text):
     assert is_mark(text, 0.95, ECHO)
 
 
-@pytest.mark.parametrize("text", ["Ma", "AP Smith", "4711 cm 12", "DAVIDSON", "063Y", "", "12.09.2012", "M"])
+@pytest.mark.parametrize("text", ["Ma", "Head", "AP Smith", "4711 cm 12", "DAVIDSON", "063Y", "", "12.09.2012", "M"])
 def test_what_is_not_listed_goes(text):
     assert not is_mark(text, 0.99, ECHO)
 

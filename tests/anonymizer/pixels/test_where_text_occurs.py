@@ -24,6 +24,7 @@ CASES = {
     "visible_light": {"SOPClassUID": uid.VLEndoscopicImageStorage},
     "angiography": {"SOPClassUID": uid.XRayAngiographicImageStorage},
     "radiography": {"Modality": "DX"},
+    "camera": {"Modality": "XC"},
     "radiography_class": {"SOPClassUID": uid.DigitalXRayImageStorageForPresentation, "Modality": ""},
     "colour": {"PhotometricInterpretation": "RGB"},
     "eight_bit": {"BitsAllocated": 8},
