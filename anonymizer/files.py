@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset, FileDataset
 
@@ -27,6 +28,9 @@ from anonymizer.vault import Entry, entries_of
 from anonymizer.walk import Walk
 from anonymizer.writing import encoded, written
 
+if TYPE_CHECKING:
+    from anonymizer.pixels.account import Picture
+
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
 
@@ -38,7 +42,8 @@ class FileOutcome:
     `file` is the pseudonymous handle, `index` its place in the sorted walk (from 0), `status` `deidentified` or
     `refused`, `reason` a code of `gate.Reason` (empty when de-identified), `detail` one sentence without any identified
     value, `study` and `series` pseudonymous UIDs (empty when not known), `output` the relative path written. `entries` is
-    what the vault keeps of it, originals and all; empty unless they were asked for.
+    what the vault keeps of it, originals and all, and `pictures` the blanked places before and after; both are empty
+    unless they were asked for.
     """
 
     file: str
@@ -51,6 +56,7 @@ class FileOutcome:
     output: str = ""
     receipt: Receipt | None = None
     entries: tuple[Entry, ...] = field(default=(), repr=False)
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
 
 def deidentify_tree(source: Path, destination: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> Iterator[FileOutcome]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from anonymizer.rules import dictionary_entry
+
+if TYPE_CHECKING:
+    from anonymizer.pixels.account import PixelAccount
 
 
 class ReceiptLine(NamedTuple):
@@ -23,12 +26,22 @@ class ReceiptLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The account of one data set. `pixels` says how far the pixels were examined: `not_examined` so far."""
+    """The account of one data set.
+
+    `pixels` says what was done to them: not_examined (the profile does not ask for it), no_text_expected (a kind of image
+    that carries none, so nobody looked), no_text_found, text_blanked; `pixel_account` holds the numbers.
+    """
 
     profile: str
     method_codes: tuple[str, ...]
     lines: tuple[ReceiptLine, ...]
     pixels: str = "not_examined"
+    pixel_account: PixelAccount | None = None
+
+    def with_pixels(self, account: PixelAccount) -> Receipt:
+        """The same receipt for a file whose pixels were cleaned."""
+        looked_at = "no_text_expected" if account.how.value == "none" else "no_text_found"
+        return replace(self, pixels="text_blanked" if account.boxes else looked_at, pixel_account=account)
 
     def counts(self) -> dict[str, int]:
         """How many attribute values each action touched."""
@@ -43,6 +56,7 @@ class Receipt:
             "profile": self.profile,
             "method_codes": list(self.method_codes),
             "pixels": self.pixels,
+            **({"pixel_account": self.pixel_account.to_json()} if self.pixel_account else {}),
             "counts": self.counts(),
             "lines": [
                 {"path": line.path, "name": attribute_name(line.path), "action": line.action, "reason": line.reason, "count": line.count}

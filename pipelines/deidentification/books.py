@@ -31,6 +31,10 @@ class Entries(Protocol):
         """Put entries in, all or none."""
         ...
 
+    def add_picture(self, handle: str, name: str, png: bytes) -> None:
+        """Keep a picture of a file; the same one twice is kept once."""
+        ...
+
 
 class Books:
     """The account of one run, open. `places` of every job are kept in the order in which the jobs came."""
@@ -81,6 +85,8 @@ class Books:
         """Write what waits: originals to the vault first, then the ledger."""
         if self._waiting and self.vault is not None:
             self.vault.add(dict.fromkeys(entry for outcome in self._waiting for entry in outcome.entries))
+            for handle, name, png in (picture for outcome in self._waiting for picture in outcome.pictures):
+                self.vault.add_picture(handle, name, png)
         receipts = {digest: text for outcome in self._waiting for digest, text in outcome.receipts.items()}
         rows = (Record(outcome.key, _digest(outcome.document), DEIDENTIFIED, outcome.document) for outcome in self._waiting)
         if self._waiting:

@@ -60,6 +60,7 @@ class _Done:
     attributes: dict[Line, list[int]] = field(default_factory=dict)
     actions: Counter[str] = field(default_factory=Counter)
     pixels: Counter[str] = field(default_factory=Counter)
+    pixel_sums: Counter[str] = field(default_factory=Counter)
     faces: Counter[tuple[str, str]] = field(default_factory=Counter)
     faces_files: Counter[str] = field(default_factory=Counter)
 
@@ -72,10 +73,18 @@ class _Done:
             sums[1] += files * line["count"]
             self.actions[line["action"]] += files * line["count"]
         self.pixels[receipt["pixels"]] += files
+        self._add_pixels(receipt.get("pixel_account"), files)
         faces = receipt.get("defacing")
         if faces:
             self.faces[faces["status"], faces["evidence"]] += series
             self.faces_files[faces["status"]] += files
+
+    def _add_pixels(self, account: Mapping[str, Any] | None, files: int) -> None:
+        if account is not None:
+            for name in ("frames", "frames_examined", "pixels_changed", "marks_kept"):
+                self.pixel_sums[name] += files * account[name]
+            self.pixel_sums["frames_blanked"] += files * len(account["boxes"])
+            self.pixel_sums["boxes_blanked"] += files * sum(box["blanked"] for box in account["boxes"])
 
 
 def report_of(
@@ -100,6 +109,7 @@ def report_of(
         "refusals": [_refusal(reason, count, account.details[reason]) for reason, count in _most_first(account.refused)],
         "dates": {"policy": profile.temporal_information.lower(), "shifted": Option.RETAIN_MODIFIED_DATES in profile.options},
         "pixels": dict(done.pixels),
+        "pixel_sums": dict(done.pixel_sums),
         "defacing": {"files": dict(done.faces_files), "series": [_faces(*key, count) for key, count in sorted(done.faces.items())]},
         "actions": dict(done.actions),
         "attributes": [_attribute(line, *sums) for line, sums in sorted(done.attributes.items())],

@@ -158,7 +158,8 @@ class _Run:
             )
         receipts = {digest: text for done in ended.values() for digest, text in done.receipts.items()}
         entries = tuple(entry for done in ended.values() for entry in done.entries)
-        return DeidOutcome(job.key, packed(rows), len(rows), sum(row.status == REFUSED for row in rows), receipts, entries)
+        pictures = tuple(picture for done in ended.values() for picture in done.pictures)
+        return DeidOutcome(job.key, packed(rows), len(rows), sum(row.status == REFUSED for row in rows), receipts, entries, pictures)
 
     def _scanned(self) -> Iterator[tuple[Chunk, list[str]]]:
         """The series of every file, from its headers, in the workers; remembered, since an export may be large."""

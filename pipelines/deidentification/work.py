@@ -36,7 +36,9 @@ from pipelines.exchange.folders import FoundFile
 
 if TYPE_CHECKING:
     from anonymizer.defacing.account import FaceAccount
+    from anonymizer.pixels.account import Picture
 
+VaultPicture = tuple[str, str, bytes]
 FILE_SECONDS = 3600.0
 _FOLDER_NAME = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -62,7 +64,8 @@ class DeidJob:
 class DeidOutcome:
     """How one job ended: its rows in the order of its files (`document`, see `rows.packed`), the receipts they name.
 
-    `entries` belong in the vault and nowhere else. `broken` is the job itself when it gave no rows, and `why`.
+    `entries` and `pictures` (handle, name, PNG) belong in the vault and nowhere else. `broken` is the job
+    itself when it gave no rows, and `why`.
     """
 
     key: str
@@ -71,6 +74,7 @@ class DeidOutcome:
     refused: int
     receipts: dict[str, str] = field(default_factory=dict)
     entries: tuple[Entry, ...] = field(default=(), repr=False)
+    pictures: tuple[VaultPicture, ...] = field(default=(), repr=False)
     broken: DeidJob | None = None
     why: Refusal | None = None
 
@@ -96,7 +100,7 @@ class Deidentify:
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
         refused = sum(row.status == REFUSED for row in rows)
-        return DeidOutcome(job.key, packed(rows), len(rows), refused, bench.receipts, tuple(bench.entries))
+        return DeidOutcome(job.key, packed(rows), len(rows), refused, bench.receipts, tuple(bench.entries), tuple(bench.pictures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class _Bench:
     folder: Path
     receipts: dict[str, str] = field(default_factory=dict)
     entries: dict[Entry, None] = field(default_factory=dict)
+    pictures: list[VaultPicture] = field(default_factory=list)
     made: set[Path] = field(default_factory=set)
 
     def row(self, found: FoundFile, kind: Kind) -> FileRow:
@@ -171,6 +176,7 @@ class _Bench:
         clean = _Clean(handle, self.folder / outcome.output, outcome.receipt)
         if all(_FOLDER_NAME.fullmatch(name) for name in clean.place):
             self.entries.update(dict.fromkeys(outcome.entries))
+            self.pictures += [told for picture in outcome.pictures for told in _for_vault(handle, picture)]
             return clean
         return FileRow(handle, REFUSED, str(Reason.MISSING_IDENTITY), "a Study or Series Instance UID that cannot name a folder")
 
@@ -201,6 +207,12 @@ class _Bench:
         if folder not in self.made:
             folder.mkdir(parents=True, exist_ok=True)
             self.made.add(folder)
+
+
+def _for_vault(handle: str, picture: Picture) -> tuple[VaultPicture, VaultPicture]:
+    left, top, width, height = picture.box
+    name = f"frame-{picture.frame}-at-{left}-{top}-{width}x{height}"
+    return (handle, f"{name}-before", picture.before), (handle, f"{name}-after", picture.after)
 
 
 def _must_be_written(reason: str, detail: str) -> None:

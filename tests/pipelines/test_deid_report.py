@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from functools import partial
 
 import pytest
-from deid_runs import deidentified, rows
+from deid_runs import answer, deidentified, rows
 
 from anonymizer.gate import Reason
+from anonymizer.pixels.account import Picture, PixelAccount
+from anonymizer.pixels.where import How
+from anonymizer.vault import open_vault
+from pipelines.deidentification import work
 from pipelines.deidentification.page import report_page
 from pipelines.deidentification.words import _REASONS, explanation
 
@@ -58,3 +64,30 @@ def test_no_clock_and_no_shift_is_in_the_report(export, tmp_path):
     assert deidentified(export, None, profile="basic").report["dates"] == {"policy": "removed", "shifted": False}
     assert "seconds" in (tmp_path / "out" / "timings.json").read_text()
     assert all(row["status"] in ("deidentified", "refused") for row in rows(tmp_path / "out"))
+
+
+def test_blanked_pixels_are_counted_and_their_pictures_go_to_the_vault_only(export, tmp_path, monkeypatch):
+    real = work.deidentify_for_vault
+
+    def blanked(*args, **more):
+        outcome = real(*args, **more)
+        if outcome.receipt is None:
+            return outcome
+        account = PixelAccount(How.OCR, "all", frames=3, frames_examined=3, boxes=((0, 2), (2, 1)), pixels_changed=70)
+        picture = Picture(0, (1, 2, 30, 9), b"\x89PNG YAMADA", b"\x89PNG blank")
+        return replace(outcome, receipt=outcome.receipt.with_pixels(account), pictures=(picture,))
+
+    monkeypatch.setattr(work, "deidentify_for_vault", blanked)
+    opened = partial(open_vault, tmp_path / "way.vault", bytes(32), create=True)
+    report = deidentified(export, tmp_path / "out", vault=opened).report
+    assert report["pixels"] == {"text_blanked": 12}
+    assert report["pixel_sums"]["boxes_blanked"] == 36
+    assert report["pixel_sums"]["frames_blanked"] == 24
+    handle = next(row["file"] for row in rows(tmp_path / "out") if row["output"])
+    with opened() as vault:
+        assert vault.pictures(handle) == (
+            ("frame-0-at-1-2-30x9-before", b"\x89PNG YAMADA"),
+            ("frame-0-at-1-2-30x9-after", b"\x89PNG blank"),
+        )
+    assert not any(b"YAMADA" in content for content in answer(tmp_path / "out").values())
+    assert "places blanked: 36" in (tmp_path / "out" / "report.html").read_text()

@@ -125,3 +125,5 @@ def test_without_the_vault_a_run_with_one_is_not_gone_on_with(export, tmp_path):
 class _Nothing:
     def add(self, entries):
         return len(list(entries))
+
+    def add_picture(self, handle, name, png): ...
