@@ -4,8 +4,8 @@ The header says who the patient is; so a name in a kernel description or an ID i
 without guessing. Both sides are folded first: width (NFKD), case, accents, hiragana to katakana. Then
 
 - names (PN anywhere in the data set, physicians too): each component as a word, also cut short, with umlauts written out,
-  and in the other script (kana, romaji); ideographic and kana ones also inside running text; all components glued together
-  in either order;
+  with one letter wrong (from seven letters on), and in the other script (kana, romaji); ideographic and kana ones also
+  inside running text; all components glued together in either order;
 - identifiers: whole words from three characters on, inside longer runs from six on, also without leading zeros;
 - institutions, addresses: two neighbouring words, a word that few others have, initials;
 - the birth date: year-month-day, month-day-year, day-month-year, with any separators, also in Japanese era years;
@@ -21,7 +21,8 @@ from functools import lru_cache
 
 from anonymizer.ages import without_old_ages
 from anonymizer.folding import WORD, fold, folded_with_places, words_of
-from anonymizer.name_forms import NOT_NAMES, add_identifier, add_name, add_phrase, is_east_asian
+from anonymizer.name_forms import NOT_NAMES, add_identifier, add_name, add_phrase, is_common, is_east_asian
+from anonymizer.near import cuts_of, is_near
 from anonymizer.personal import looks_personal, personal_spans
 
 __all__ = ["NOT_NAMES", "Echo", "Identity", "echo_of", "fold"]
@@ -46,12 +47,15 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """The folded forms to look for. `words` match whole words, `pieces` match anywhere in the text without separators."""
+    """The folded forms to look for. `words` match whole words, `pieces` match anywhere in the text without separators, `near`
+    are the cuts of long names that a misspelt one shares.
+    """
 
     words: frozenset[str]
     pieces: tuple[str, ...]
     birth_dates: frozenset[tuple[int, int, int]]
     needles: tuple[bytes, ...]
+    near: frozenset[str] = frozenset()
 
     def found_in(self, text: str) -> bool:
         """Whether a text repeats an identifying value of this patient, or holds a UID."""
@@ -88,7 +92,8 @@ def echo_of(identity: Identity) -> Echo:
     texts = (*_name_parts(identity.names), *identity.identifiers)
     needles = sorted({text.encode(code, "ignore") for text in texts if len(text) >= 5 for code in ("utf-8", "utf-16-le", "shift_jis")})
     dates = frozenset(found for date in identity.birth_dates if (found := _parsed(date)) is not None)
-    return Echo(frozenset(words), tuple(sorted(pieces)), dates, tuple(needle for needle in needles if len(needle) >= 5))
+    near = cuts_of(word for part in _name_parts(identity.names) for word in words_of(fold(part)) if not is_common(word))
+    return Echo(frozenset(words), tuple(sorted(pieces)), dates, tuple(needle for needle in needles if len(needle) >= 5), near)
 
 
 @lru_cache(maxsize=16384)
@@ -96,7 +101,7 @@ def _found(echo: Echo, text: str) -> bool:
     folded = fold(text)
     words = words_of(folded)
     joined = {"".join(words[start : start + length]) for length in range(1, _LONGEST_JOIN + 1) for start in range(len(words))}
-    if not echo.words.isdisjoint(joined):
+    if not echo.words.isdisjoint(joined) or any(_is_misspelt(echo, word) for word in words):
         return True
     compact = "".join(words)
     return any(piece in compact for piece in echo.pieces) or any(_date_spans(echo, folded)) or _UID.search(folded) is not None
@@ -112,6 +117,7 @@ def _echo_spans(echo: Echo, text: str) -> list[tuple[int, int]]:
         for start in range(len(words) - length + 1)
         if "".join(word for word, _, _ in words[start : start + length]) in echo.words
     ]
+    spans += [(first, behind) for word, first, behind in words if _is_misspelt(echo, word)]
     letters = [place for _, first, behind in words for place in range(first, behind)]
     compact = "".join(word for word, _, _ in words)
     for piece in echo.pieces:
@@ -120,6 +126,10 @@ def _echo_spans(echo: Echo, text: str) -> list[tuple[int, int]]:
             spans.append((first, last + 1) if is_east_asian(piece) else _whole_words(words, first, last))
     spans += [*_date_spans(echo, folded), *(match.span() for match in _UID.finditer(folded))]
     return [(places[first], places[behind - 1] + 1) for first, behind in spans]
+
+
+def _is_misspelt(echo: Echo, word: str) -> bool:
+    return is_near(word, echo.near) and not is_common(word)
 
 
 def _whole_words(words: list[tuple[str, int, int]], first: int, last: int) -> tuple[int, int]:

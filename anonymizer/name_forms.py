@@ -115,8 +115,12 @@ def add_phrase(phrase: str, words: set[str], pieces: set[str]) -> None:
 
 def _is_distinctive(word: str) -> bool:
     """Whether a word of an institution's name says which one it is."""
-    common = word in _GENERIC_WORDS or word.upper() in DEFINED_TERMS
-    return len(word) >= 5 and word.isalpha() and not common and not is_east_asian(word)
+    return len(word) >= 5 and word.isalpha() and not is_common(word) and not is_east_asian(word)
+
+
+def is_common(word: str) -> bool:
+    """Whether a folded word is one of the trade: a placeholder, a part of many institutions' names, a term of the standard."""
+    return word in _GENERIC_WORDS or word.upper() in DEFINED_TERMS
 
 
 def is_east_asian(word: str) -> bool:

@@ -186,3 +186,18 @@ def test_folding_letter_by_letter_is_folding(text: str) -> None:
 )
 def test_other_spellings_of_a_name(name: str, text: str) -> None:
     assert echo_of(Identity(names=(name,))).found_in(text)
+
+
+MISSPELT = ["Winterbuorne", "Winterbourn", "Winterbounre", "Wimterbourne", "Winterbbourne", "Arjadne"]
+
+
+@pytest.mark.parametrize("text", MISSPELT)
+def test_a_long_name_with_one_letter_wrong(text: str) -> None:
+    echo = echo_of(Identity(names=("Winterbourne^Ariadne",)))
+    assert echo.found_in(text)
+    assert echo.cleaned(f"CT {text} chest") == "CT chest"
+
+
+@pytest.mark.parametrize("text", ["winter", "interbody", "Ariane 5", "contrast", "abdomen"])
+def test_other_words_are_not_misspelt_names(text: str) -> None:
+    assert not echo_of(Identity(names=("Winterbourne^Ariadne", "Contrasta^Abdomenn"))).found_in(text)
