@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 
+from anonymizer import elements
 from anonymizer.echo import Echo
 from anonymizer.errors import InputRefusedError
 from anonymizer.gate import Reason
@@ -43,9 +44,9 @@ def clean_pixels(
     """
     rule, places = rule_for(source), device_boxes(source, devices)
     if rule.how is How.NONE and not places:
-        syntax = _syntax(clean)
+        syntax, frames = _syntax(clean), elements.text_at(clean, 0x00280008)
         clean.BurnedInAnnotation = "NO"
-        return PixelAccount(rule.how, rule.name, int(clean.get("NumberOfFrames") or 1), syntax_before=syntax, syntax_after=syntax)
+        return PixelAccount(rule.how, rule.name, int(frames) if frames.isdecimal() else 1, syntax_before=syntax, syntax_after=syntax)
     account = _Work(clean, source, echo, rule, pictures).done(tuple(TextBox(*place, "", 1.0) for place in places))
     clean.BurnedInAnnotation = "NO"
     return account

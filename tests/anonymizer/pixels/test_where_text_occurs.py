@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -67,3 +69,8 @@ def test_the_table_lists_every_row():
     lines = table().splitlines()
     assert len(lines) == len(RULES) + 2
     assert all(rule.name in line for rule, line in zip(RULES, lines[2:], strict=True))
+
+
+def test_the_documentation_shows_this_table():
+    page = Path(__file__).resolve().parents[3] / "docs" / "clean-pixel-data.md"
+    assert table() in page.read_text(encoding="utf-8")
