@@ -23,7 +23,7 @@ _MR_BANDS = ((0.5, 1.9), (0.65, 1.6), (0.8, 1.4))  # of the usual signal of the 
 _HU_BANDS = ((-15.0, 110.0),)
 _SCALP_MM = 4.0
 _CRANIUM_MM = 100.0
-_AS_GOOD, _LEAST_AGREEMENT = 0.03, 0.78
+_AS_GOOD, _LEAST_AGREEMENT = 0.07, 0.78
 _AROUND_MM = 10.0
 _BETWEEN_MM, _CERTAIN_MM = 6.0, 6.0
 

@@ -68,7 +68,8 @@ def pose_of(picture: Picture, brain: Mask) -> Pose:
 
 def cut_for(picture: Picture, brain: Brain, pose: Pose, top_mm: float, length_mm: float) -> Cut:
     """The cut that spares the brain by the margin; `top_mm` is the vertex (down from the middle), `length_mm` that of the cranium."""
-    rim = picture.points(brain.mask & ~shrunk(brain.mask, picture.step_mm, picture.step_mm)) - pose.middle
+    spared = brain.mask | brain.certain
+    rim = picture.points(spared & ~shrunk(spared, picture.step_mm, picture.step_mm)) - pose.middle
     front, down = rim @ pose.front, rim @ pose.down
     spare = MARGIN_MM + picture.step_mm * np.sqrt(3) / 2 + 0.25 * picture.slice_gap_mm
     depths = np.arange(-200.0, 400.0, 1.0)
