@@ -6,6 +6,7 @@ output's name is made of pseudonymous UIDs and that hash. The input is only read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from anonymizer.writing import encoded, written
 if TYPE_CHECKING:
     from anonymizer.pixels.account import Picture
 
+_UID = r"[0-9]+(\.[0-9]+)*"
+_PLACE = re.compile(f"{_UID}/{_UID}")  # UIDs that a profile keeps are as the file states them, and ".." is a folder
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
 
@@ -121,6 +124,9 @@ def deidentify_for_vault(
         clean = _cleaned(file, key, profile, vault)
     if isinstance(clean, _Refused):
         return _refused(handle, index, clean.verdict, clean.study, clean.series)
+    if not _PLACE.fullmatch(clean.place):
+        nameless = Verdict(Reason.MISSING_IDENTITY, "a Study or Series Instance UID that is none: it cannot name a folder")
+        return _refused(handle, index, nameless, clean.study, clean.series)
     name = f"{clean.place}/{handle}.dcm"
     verdict = written(destination / name, clean.pieces)
     if verdict is not None:

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 VaultPicture = tuple[str, str, bytes]
 FILE_SECONDS = 3600.0
-_FOLDER_NAME = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 class Kind(StrEnum):
@@ -173,12 +171,9 @@ class _Bench:
         _must_be_written(outcome.reason, outcome.detail)
         if outcome.status != DEIDENTIFIED or outcome.receipt is None:
             return FileRow(handle, REFUSED, outcome.reason, outcome.detail, outcome.study, outcome.series)
-        clean = _Clean(handle, self.folder / outcome.output, outcome.receipt)
-        if all(_FOLDER_NAME.fullmatch(name) for name in clean.place):
-            self.entries.update(dict.fromkeys(outcome.entries))
-            self.pictures += [told for picture in outcome.pictures for told in _for_vault(handle, picture)]
-            return clean
-        return FileRow(handle, REFUSED, str(Reason.MISSING_IDENTITY), "a Study or Series Instance UID that cannot name a folder")
+        self.entries.update(dict.fromkeys(outcome.entries))
+        self.pictures += [told for picture in outcome.pictures for told in _for_vault(handle, picture)]
+        return _Clean(handle, self.folder / outcome.output, outcome.receipt)
 
     def _staged(self, clean: _Clean | FileRow) -> _Clean | FileRow:
         """Out of the way of the next file, whose output could have the same name here."""
