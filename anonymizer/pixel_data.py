@@ -179,7 +179,7 @@ def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
     numbers = pixels.view(words.replace("u", "i")) if layout.signed else pixels
     if _uses_only_stored(numbers, layout, below):
         return value
-    plain = ((numbers << above) >> above) & ~((1 << below) - 1)
+    plain = ((numbers << above) >> (above + below)) << below
     kept = np.where(pixels == layout.padding, numbers, plain).astype(numbers.dtype)
     return value if np.array_equal(kept, numbers) else kept.tobytes()
 
