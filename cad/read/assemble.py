@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
 
 from cad.errors import Refusal
+from cad.read.abreast import each
+from cad.read.element_walk import HeaderError
 from cad.read.extent import size_problem
 from cad.read.facts import BROKEN, TAGS, SliceFacts, discreet, facts_of
+from cad.read.frame_bytes import FrameFile
+from cad.read.header import read_header
 from cad.read.limits import Limits
 from cad.read.pixels import PixelError, significant, stored_values
 from cad.read.series import Arrangement, Stack, arrange, refuse
@@ -23,7 +28,6 @@ from cad.study import Series
 from cad.volume import Volume
 
 _AIR_HU = -1024
-_PIXEL_TAGS = [*TAGS, "PixelData"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,20 @@ def assemble(series: Series, limits: Limits | None = None) -> Assembled:
     unsupported_bits, missing_rescale, colour_image. Never raises for bad data.
     """
     with discreet():
-        facts, refusals = _all_facts(series)
-        return _assembled(series, facts, refusals, limits or Limits())
+        files: Files = {}
+        facts, refusals = _all_facts(series, files)
+        return _assembled(series, files, facts, refusals, limits or Limits())
 
 
-def _assembled(series: Series, facts: list[SliceFacts], refusals: list[Refusal], limits: Limits) -> Assembled:
+Files = dict[Path, FrameFile]
+Failure = tuple[SliceFacts, str, str]
+
+
+def _assembled(series: Series, files: Files, facts: list[SliceFacts], refusals: list[Refusal], limits: Limits) -> Assembled:
     """Arrange, decode; when slices fail to decode, refuse them and arrange what is left, so that a hole is seen."""
     while True:
-        plan = arrange(facts, _same_pixels, limits, series.series_instance_uid)
-        built = [_volume(stack, series.modality) for stack in plan.stacks]
+        plan = arrange(facts, partial(_same_pixels, files), limits, series.series_instance_uid)
+        built = [_volume(stack, files, series.modality) for stack in plan.stacks]
         failed = [failure for outcome in built if isinstance(outcome, list) for failure in outcome]
         if not failed:
             volumes = tuple(v for v in built if isinstance(v, Volume))
@@ -65,24 +74,24 @@ def _assembled(series: Series, facts: list[SliceFacts], refusals: list[Refusal],
         facts = [item for item in facts if id(item) not in lost]
 
 
-Failure = tuple[SliceFacts, str, str]
-
-
-def _all_facts(series: Series) -> tuple[list[SliceFacts], list[Refusal]]:
+def _all_facts(series: Series, files: Files) -> tuple[list[SliceFacts], list[Refusal]]:
     facts: list[SliceFacts] = []
     refusals: list[Refusal] = []
     for path, group in groupby(sorted(series.instances, key=lambda r: str(r.path)), key=lambda r: r.path):
         refs = list(group)
         try:
-            dataset = dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-            problem = size_problem(dataset)
-            found = () if problem else facts_of(dataset, refs)
+            header = read_header(path, TAGS)
+            problem = size_problem(header)
+            found = () if problem else facts_of(header, refs)
+        except HeaderError as error:
+            problem = (error.reason, error.problem)
         except BROKEN as error:
             problem = ("unreadable", f"the header cannot be read ({type(error).__name__})")
         problem = problem or _scale_problem(found[0], series.modality)
         if problem:
             refusals.append(Refusal(str(path), *problem))
         else:
+            files[path] = FrameFile(path, header)
             facts.extend(found)
     return facts, refusals
 
@@ -116,15 +125,15 @@ def unit_of(stack: Stack, modality: str) -> str:
     return min(kinds) if kinds else "HU"
 
 
-def _volume(stack: Stack, modality: str) -> Volume | list[Failure]:
+def _volume(stack: Stack, files: Files, modality: str) -> Volume | list[Failure]:
     """The stack's volume, or every slice that could not be decoded."""
     shape = (len(stack.slices), stack.slices[0].rows, stack.slices[0].columns)
     try:
         voxels = np.empty(shape, dtype=np.int16 if modality == "CT" and _is_whole(stack.slices) else np.float32)
-        failures = _fill(voxels, stack.slices, modality)
+        failures = _fill(voxels, stack.slices, files, modality)
     except _LeavesInt16:
         voxels = np.empty(shape, dtype=np.float32)
-        failures = _fill(voxels, stack.slices, modality)
+        failures = _fill(voxels, stack.slices, files, modality)
     if failures:
         return failures
     if modality == "MR" and stack.slices[0].inverted:
@@ -141,31 +150,22 @@ def _is_whole(slices: Sequence[SliceFacts]) -> bool:
     return all(float(item.slope or 1).is_integer() and float(item.intercept or 0).is_integer() for item in slices)
 
 
-def _fill(voxels: NDArray[Any], slices: Sequence[SliceFacts], modality: str) -> list[Failure]:
-    """Decode every slice into its place; one object is read once, whatever number of frames it gives."""
-    failures: list[Failure] = []
-    places = sorted(enumerate(slices), key=lambda pair: (str(pair[1].ref.path), pair[1].ref.frame))
-    for path, group in groupby(places, key=lambda pair: pair[1].ref.path):
-        pairs = list(group)
-        try:
-            dataset = dcmread(path, specific_tags=_PIXEL_TAGS, force=True)
-        except BROKEN as error:
-            failures.extend((item, "unreadable", f"the object cannot be read ({type(error).__name__})") for _, item in pairs)
-            continue
-        for k, item in pairs:
-            problem = _fill_slice(voxels[k], dataset, item, modality)
-            if problem:
-                failures.append((item, *problem))
-    return failures
+def _fill(voxels: NDArray[Any], slices: Sequence[SliceFacts], files: Files, modality: str) -> list[Failure]:
+    """Decode every slice into its place, several at a time."""
+
+    def fill(k: int) -> tuple[str, str] | None:
+        return _fill_slice(voxels[k], files[slices[k].ref.path], slices[k], modality)
+
+    return [(slices[k], *problem) for k, problem in enumerate(each(fill, range(len(slices)))) if problem]
 
 
-def _fill_slice(out: NDArray[Any], dataset: Dataset, item: SliceFacts, modality: str) -> tuple[str, str] | None:
+def _fill_slice(out: NDArray[Any], source: FrameFile, item: SliceFacts, modality: str) -> tuple[str, str] | None:
     try:
-        _rescale(out, stored_values(dataset, item), item, modality)
+        _rescale(out, stored_values(source, item), item, modality)
     except PixelError as error:
         return error.reason, error.problem
-    except BROKEN as error:
-        return "undecodable", f"the pixel data cannot be decoded ({type(error).__name__})"
+    except OSError as error:
+        return "unreadable", f"the object cannot be read ({type(error).__name__})"
     return None
 
 
@@ -174,19 +174,32 @@ def _rescale(out: NDArray[Any], stored: NDArray[Any], item: SliceFacts, modality
     slope, intercept = item.slope or 1.0, item.intercept or 0.0
     outside = _padded(stored, item, slope, intercept, modality)
     kept = stored if outside is None else np.where(outside, 0, stored)
-    _check_range(kept, item)
+    low, high = _checked_range(kept, item)
     values = significant(kept, item)
+    if item.signed and high >= 1 << (item.bits_stored - 1):  # signs were not extended: other extremes
+        low, high = int(values.min()), int(values.max())
     if out.dtype == np.int16:
-        low, high = sorted((int(values.min()) * slope + intercept, int(values.max()) * slope + intercept))
-        if low < -32768 or high > 32767:
+        ends = sorted((low * slope + intercept, high * slope + intercept))
+        if ends[0] < -32768 or ends[1] > 32767:
             raise _LeavesInt16
-        np.multiply(values, int(slope), out=out, dtype=np.int64 if values.dtype.itemsize > 2 else np.int32, casting="unsafe")
-        out += int(intercept)
+        _into_int16(out, values, int(slope), int(intercept))
     else:
         np.multiply(values, slope, out=out, dtype=np.float64, casting="unsafe")
         out += intercept
     if outside is not None:
         out[outside] = _AIR_HU if modality == "CT" else 0
+
+
+def _into_int16(out: NDArray[Any], values: NDArray[Any], slope: int, intercept: int) -> None:
+    """The result fits int16; sums and products modulo 2**16 give it without a wider copy."""
+    if values.dtype.itemsize > 2:
+        np.multiply(values, slope, out=out, dtype=np.int64, casting="unsafe")
+    elif slope == 1:
+        np.copyto(out, values, casting="unsafe")
+    else:
+        np.multiply(values, slope, out=out, dtype=np.int32, casting="unsafe")
+    with np.errstate(over="ignore"):
+        out += np.int64(intercept).astype(np.int16)
 
 
 def _padded(stored: NDArray[Any], item: SliceFacts, slope: float, intercept: float, modality: str) -> NDArray[np.bool_] | None:
@@ -197,24 +210,24 @@ def _padded(stored: NDArray[Any], item: SliceFacts, slope: float, intercept: flo
     return outside if outside.any() else None
 
 
-def _check_range(stored: NDArray[Any], item: SliceFacts) -> None:
-    """Values must fit BitsStored; what lies above would be cut off silently."""
+def _checked_range(stored: NDArray[Any], item: SliceFacts) -> tuple[int, int]:
+    """Least and greatest value. They must fit BitsStored: what lies above would be cut off silently."""
     top = (1 << item.bits_stored) - 1
     low, high = int(stored.min()), int(stored.max())
     if high > top or low < (-(top + 1) // 2 if item.signed else 0):
         raise PixelError("unsupported_bits", f"values from {low} to {high} do not fit the {item.bits_stored} bits declared")
+    return low, high
 
 
-def _same_pixels(one: SliceFacts, other: SliceFacts) -> bool:
+def _same_pixels(files: Files, one: SliceFacts, other: SliceFacts) -> bool:
     """Whether two slices hold the same stored bytes under the same rescale."""
     if (one.slope, one.intercept) != (other.slope, other.intercept):
         return False
-    return _digest(one) == _digest(other) != ""
+    return _digest(files, one) == _digest(files, other) != ""
 
 
-def _digest(item: SliceFacts) -> str:
+def _digest(files: Files, item: SliceFacts) -> str:
     try:
-        dataset = dcmread(item.ref.path, specific_tags=_PIXEL_TAGS, force=True)
-        return hashlib.sha256(np.ascontiguousarray(stored_values(dataset, item)).tobytes()).hexdigest()
-    except (PixelError, *BROKEN):
+        return hashlib.sha256(stored_values(files[item.ref.path], item).tobytes()).hexdigest()
+    except (PixelError, OSError):
         return ""

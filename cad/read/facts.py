@@ -18,6 +18,7 @@ from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from cad.read.header import Header
 from cad.space import Point
 from cad.study import InstanceRef
 
@@ -82,7 +83,7 @@ class Frames:
 
     __slots__ = ("_dataset", "_per_frame", "_shared")
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Header) -> None:
         shared: Any = dataset.get("SharedFunctionalGroupsSequence") or ()
         self._dataset = dataset
         self._per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or ()
@@ -103,7 +104,7 @@ class Frame:
 
     __slots__ = ("_dataset", "_values")
 
-    def __init__(self, dataset: Dataset, values: dict[str, Any]) -> None:
+    def __init__(self, dataset: Header, values: dict[str, Any]) -> None:
         self._dataset, self._values = dataset, values
 
     def find(self, keyword: str) -> Any:
@@ -131,13 +132,13 @@ class Frame:
         return None if value is None or value == "" else float(value)
 
 
-def facts_of(dataset: Dataset, refs: Sequence[InstanceRef]) -> tuple[SliceFacts, ...]:
+def facts_of(dataset: Header, refs: Sequence[InstanceRef]) -> tuple[SliceFacts, ...]:
     """The facts of the wanted frames of one object, in the order of `refs`. May raise anything in `BROKEN`."""
     frames = Frames(dataset)
     return tuple(_facts(dataset, frames.frame(ref.frame), ref) for ref in refs)
 
 
-def _facts(dataset: Dataset, frame: Frame, ref: InstanceRef) -> SliceFacts:
+def _facts(dataset: Header, frame: Frame, ref: InstanceRef) -> SliceFacts:
     stored = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     high_bit = dataset.get("HighBit")
     return SliceFacts(
@@ -188,7 +189,7 @@ def _marks(frame: Frame) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in found if value is not None and value != "")
 
 
-def _padding(dataset: Dataset) -> tuple[int, int] | None:
+def _padding(dataset: Header) -> tuple[int, int] | None:
     """The padding range in the pixel's own signedness; a negative value written as unsigned is put right."""
     value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
     if not isinstance(value, int):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, generate_uid
 
 from cad.errors import Refusal
+from cad.read.element_walk import HeaderError
 from cad.read.extent import pixel_problem
 from cad.read.facts import BROKEN, TAGS, Frames, discreet
+from cad.read.header import Header, header_of
 from cad.study import InstanceRef, Series, Study
 
 CT_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
@@ -23,7 +20,6 @@ MR_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _MODALITIES = ("CT", "MR")
-_MOST_INFLATED_BYTES = 1 << 30  # a deflated object of one study's size; a bomb of 1 MB grows to 2 GB and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,8 @@ def read_headers(paths: Iterable[Path]) -> Scan:
 
     Accepts classic and enhanced CT and MR; each frame of a multi-frame object becomes an InstanceRef.
     Refusal.path is the path as given. Reasons: not_dicom, unreadable, truncated, no_pixels, missing_uid,
-    unsupported_sop_class, secondary_capture, localizer, dicomdir, unknown_modality, colour_image, inflates_too_far.
+    unsupported_sop_class, secondary_capture, localizer, dicomdir, unknown_modality, colour_image, inflates_too_far,
+    nested_too_deep, header_too_long, size_refused, unsupported_bits.
     """
     gathered = _Gathered()
     with discreet():
@@ -61,11 +58,11 @@ class _Gathered:
         self._series: dict[tuple[str, str, str], Series] = {}
         self._refs: dict[tuple[str, str, str], list[InstanceRef]] = {}
 
-    def add(self, dataset: Dataset, path: Path) -> None:
+    def add(self, header: Header, path: Path) -> None:
         try:
-            _stand_in(dataset)
-            study, series = _study(dataset), _series(dataset)
-            refs = list(_refs(dataset, path))
+            uids = _uids(header)
+            study, series = _study(header, uids[2]), _series(header, uids[3])
+            refs = list(_refs(header, path, uids))
         except BROKEN as error:
             self.refusals.append(Refusal(str(path), "unreadable", f"a header value cannot be read ({type(error).__name__})"))
             return
@@ -82,102 +79,73 @@ class _Gathered:
         return tuple(replace(self._studies[uid], series=tuple(series)) for uid, series in whole.items())
 
 
-def _read(path: Path) -> Dataset | Refusal:
+def _read(path: Path) -> Header | Refusal:
     try:
         with path.open("rb") as file:
-            bomb = _bomb(file)
-            if bomb:
-                return Refusal(str(path), *bomb)
-            dataset = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS), force=_looks_bare(file))
-            problem = _class_problem(dataset) or pixel_problem(file, dataset) or _value_problem(dataset)
-    except InvalidDicomError:
-        return Refusal(str(path), "not_dicom", "the file does not begin as a DICOM object does")
+            header = header_of(file, TAGS)
+            problem = _class_problem(header) or pixel_problem(file, header) or _value_problem(header)
+    except HeaderError as error:
+        return Refusal(str(path), error.reason, error.problem)
     except BROKEN as error:
         return Refusal(str(path), "unreadable", f"the header cannot be read ({type(error).__name__})")
-    return Refusal(str(path), *problem) if problem else dataset
+    return Refusal(str(path), *problem) if problem else header
 
 
-def _looks_bare(file: IO[bytes]) -> bool:
-    """Whether this is a data set without preamble, as old exports write: first element in group 0002 or 0008."""
-    file.seek(0)
-    start = file.read(8)
-    file.seek(0)
-    return start[:4] in {b"\x08\x00\x05\x00", b"\x08\x00\x08\x00", b"\x08\x00\x00\x00", b"\x08\x00\x16\x00", b"\x02\x00\x00\x00"}
-
-
-def _bomb(file: IO[bytes]) -> tuple[str, str] | None:
-    """Refuses a deflated object that would not stay within `_MOST_INFLATED_BYTES`, without keeping what it inflates."""
-    file.seek(128)
-    if file.read(4) != b"DICM":
-        return None
-    file.seek(0)
-    meta = read_file_meta_info(file.name)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return None
-    file.seek(144 + int(meta.FileMetaInformationGroupLength))
-    inflate, grown = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    data = file.read(1 << 20)
-    while data:
-        grown += len(inflate.decompress(data, 1 << 22))
-        if grown > _MOST_INFLATED_BYTES:
-            return "inflates_too_far", f"the deflated data set grows past {_MOST_INFLATED_BYTES >> 20} MiB"
-        data = inflate.unconsumed_tail or file.read(1 << 20)
-    file.seek(0)
-    return None
-
-
-def _class_problem(dataset: Dataset) -> tuple[str, str] | None:
+def _class_problem(header: Header) -> tuple[str, str] | None:
     """Why this kind of object is not read, judged before its pixels are looked for."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    sop_class = str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
-    modality = str(dataset.get("Modality") or "")
+    sop_class = str(header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or "")
+    modality = str(header.get("Modality") or "")
     if sop_class == _DICOMDIR:
         return "dicomdir", "a directory of other files, read no further"
-    if sop_class.startswith(_SECONDARY_CAPTURE) or _has_type(dataset, "SCREEN SAVE"):
+    if sop_class.startswith(_SECONDARY_CAPTURE) or _has_type(header, "SCREEN SAVE"):
         return "secondary_capture", "a picture of a screen or document, not an acquisition"
     if sop_class and sop_class not in CT_CLASSES | MR_CLASSES:
         return "unsupported_sop_class", f"SOP class {UID(sop_class).name[:64]}; CT and MR images, classic or enhanced, are read"
     if modality not in _MODALITIES:
         return "unknown_modality", f"modality {modality[:16]!r}; CT and MR are read"
-    return _uid_problem(dataset, sop_class, meta)
+    return _uid_problem(header, sop_class)
 
 
-def _uid_problem(dataset: Dataset, sop_class: str, meta: Dataset) -> tuple[str, str] | None:
-    if not sop_class or not (dataset.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID")):
+def _uid_problem(header: Header, sop_class: str) -> tuple[str, str] | None:
+    if not sop_class or not (header.get("SOPInstanceUID") or header.get("MediaStorageSOPInstanceUID")):
         return "missing_uid", "the object's class or instance UID is missing"
-    if not (dataset.get("SeriesInstanceUID") and dataset.get("StudyInstanceUID")) and not dataset.get("FrameOfReferenceUID"):
+    if not (header.get("SeriesInstanceUID") and header.get("StudyInstanceUID")) and not header.get("FrameOfReferenceUID"):
         return "missing_uid", "study, series and frame of reference UID are missing: nothing says what it belongs to"
     return None
 
 
-def _stand_in(dataset: Dataset) -> None:
-    """Blanked UIDs: the file's own meta header names the object, the frame of reference holds study and series together."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    dataset.SOPClassUID = dataset.get("SOPClassUID") or meta.MediaStorageSOPClassUID
-    dataset.SOPInstanceUID = dataset.get("SOPInstanceUID") or meta.MediaStorageSOPInstanceUID
-    for level in ("StudyInstanceUID", "SeriesInstanceUID"):
-        if not dataset.get(level):
-            setattr(dataset, level, generate_uid(entropy_srcs=[level, str(dataset.FrameOfReferenceUID), str(dataset.Modality)]))
+def _uids(header: Header) -> tuple[str, str, str, str]:
+    """Class, instance, study and series. Where blanked, the file's own meta header names the object and the frame of
+    reference holds study and series together.
+    """
+    sop_class = _text(header, "SOPClassUID") or _text(header, "MediaStorageSOPClassUID")
+    instance = _text(header, "SOPInstanceUID") or _text(header, "MediaStorageSOPInstanceUID")
+    return sop_class, instance, _level_uid(header, "StudyInstanceUID"), _level_uid(header, "SeriesInstanceUID")
 
 
-def _value_problem(dataset: Dataset) -> tuple[str, str] | None:
-    if _has_type(dataset, "LOCALIZER"):
+def _level_uid(header: Header, level: str) -> str:
+    held_by = [level, _text(header, "FrameOfReferenceUID"), _text(header, "Modality")]
+    return _text(header, level) or str(generate_uid(entropy_srcs=held_by))
+
+
+def _value_problem(header: Header) -> tuple[str, str] | None:
+    if _has_type(header, "LOCALIZER"):
         return "localizer", "ImageType says localizer: a planning view, not a volume"
-    if int(dataset.get("SamplesPerPixel") or 1) != 1:
-        return "colour_image", f"{dataset.SamplesPerPixel} samples a pixel; grey images are read"
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        return "colour_image", f"{header.get('SamplesPerPixel')} samples a pixel; grey images are read"
     return None
 
 
-def _has_type(dataset: Dataset, word: str) -> bool:
-    return word in tuple(dataset.get("ImageType") or ())
+def _has_type(header: Header, word: str) -> bool:
+    return word in _words(header, "ImageType")
 
 
-def _refs(dataset: Dataset, path: Path) -> Iterator[InstanceRef]:
-    number, frames = dataset.get("InstanceNumber"), Frames(dataset)
+def _refs(header: Header, path: Path, uids: tuple[str, str, str, str]) -> Iterator[InstanceRef]:
+    number, frames = header.get("InstanceNumber"), Frames(header)
     for index in range(len(frames)):
         yield InstanceRef(
-            sop_instance_uid=str(dataset.SOPInstanceUID),
-            sop_class_uid=str(dataset.SOPClassUID),
+            sop_instance_uid=uids[1],
+            sop_class_uid=uids[0],
             path=path,
             frame=index,
             instance_number=int(number) if isinstance(number, int) else None,
@@ -185,33 +153,38 @@ def _refs(dataset: Dataset, path: Path) -> Iterator[InstanceRef]:
         )
 
 
-def _series(dataset: Dataset) -> Series:
+def _series(header: Header, uid: str) -> Series:
     """The acquisition facts of an object's series, without instances."""
-    frame = Frames(dataset).frame(0)
+    frame = Frames(header).frame(0)
     return Series(
-        series_instance_uid=str(dataset.SeriesInstanceUID),
-        modality=str(dataset.Modality),
+        series_instance_uid=uid,
+        modality=_text(header, "Modality"),
         instances=(),
-        description=_text(dataset, "SeriesDescription"),
-        body_part=_text(dataset, "BodyPartExamined"),
+        description=_text(header, "SeriesDescription"),
+        body_part=_text(header, "BodyPartExamined"),
         orientation=frame.orientation,
-        rows=int(dataset.Rows),
-        columns=int(dataset.Columns),
+        rows=int(header.get("Rows")),
+        columns=int(header.get("Columns")),
         pixel_spacing_mm=frame.spacing_mm,
         slice_thickness_mm=frame.number("SliceThickness"),
-        image_type=tuple(str(word) for word in dataset.get("ImageType") or ()),
-        kernel=_text(dataset, "ConvolutionKernel"),
-        contrast_agent=_text(dataset, "ContrastBolusAgent"),
-        sequence_name=_text(dataset, "SequenceName") or _text(dataset, "ProtocolName"),
-        frame_of_reference_uid=_text(dataset, "FrameOfReferenceUID"),
-        manufacturer=_text(dataset, "Manufacturer"),
+        image_type=_words(header, "ImageType"),
+        kernel=_text(header, "ConvolutionKernel"),
+        contrast_agent=_text(header, "ContrastBolusAgent"),
+        sequence_name=_text(header, "SequenceName") or _text(header, "ProtocolName"),
+        frame_of_reference_uid=_text(header, "FrameOfReferenceUID"),
+        manufacturer=_text(header, "Manufacturer"),
     )
 
 
-def _study(dataset: Dataset) -> Study:
-    return Study(str(dataset.StudyInstanceUID), _text(dataset, "PatientID"), (), _text(dataset, "StudyDate"))
+def _study(header: Header, uid: str) -> Study:
+    return Study(uid, _text(header, "PatientID"), (), _text(header, "StudyDate"))
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    return "" if value is None else str(value)
+def _text(header: Header, keyword: str) -> str:
+    value = header.get(keyword)
+    return "" if value is None else "\\".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _words(header: Header, keyword: str) -> tuple[str, ...]:
+    value = header.get(keyword, ())
+    return value if isinstance(value, tuple) else (str(value),)

@@ -9,12 +9,8 @@ import factory
 import numpy as np
 import pytest
 from factory import Datasets, Layout
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
-
-from cad.read.pixels import _rle_length
 
 GRID = factory.small_grid((4, 96, 80))
 
@@ -106,24 +102,3 @@ def test_an_rle_header_with_wrong_offsets_never_reaches_the_decoder(tmp_path: Pa
         dataset.PixelData = encapsulate([wrong + b"\x81\x00" * 30])
     _, read = factory.read_back(factory.save(datasets, tmp_path))
     assert {r.reason for r in read.refusals} == {"undecodable"}
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=200))
-def test_packbits_is_counted_as_it_unpacks(segment: bytes) -> None:
-    assert _rle_length(segment, 10**6) == len(_unpack(segment))
-
-
-def _unpack(segment: bytes) -> bytes:
-    out, at = b"", 0
-    while at < len(segment):
-        head = segment[at]
-        if head < 128:
-            out += segment[at + 1 : at + 2 + head]
-            at += head + 2
-        elif head > 128:
-            out += segment[at + 1 : at + 2] * (257 - head)
-            at += 2
-        else:
-            at += 1
-    return out

@@ -1,0 +1,79 @@
+"""The process that decoders run in: one frame after another over a socket, with a ceiling on memory.
+
+Run as `python -m cad.read.worker FD BYTES`. A request is the length of the words and of the frame (`>LQ`), the words
+(JSON, the fields of `Coded`), the frame. A reply is a status and a length (`>BQ`) and as many bytes: the stored values
+(status 0), or JSON [reason, sentence] (status 1). A decoder that kills this process kills nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+import tempfile
+from typing import IO, Any
+
+import numpy as np
+
+from cad.read.decoders import Coded, decode
+
+REQUEST, REPLY = struct.Struct(">LQ"), struct.Struct(">BQ")
+_COMPLAINTS = (b"premature end", b"Corrupt JPEG", b"corrupt")
+
+
+def main(descriptor: int, memory_bytes: int) -> None:
+    """Serve until the other end closes. Raises nothing that a frame could cause."""
+    _limit(memory_bytes)
+    with socket.socket(fileno=descriptor) as line, tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)  # what C libraries complain of on stderr is evidence
+        line.sendall(b"\1")
+        while head := received(line, REQUEST.size):
+            words, length = REQUEST.unpack(head)
+            coded = Coded(**json.loads(received(line, words)))
+            status, payload = _answer(bytes(received(line, length)), coded, said)
+            line.sendall(REPLY.pack(status, len(payload)))
+            line.sendall(payload)
+
+
+def received(line: socket.socket, count: int) -> bytearray:
+    """Exactly `count` bytes, or none when the other end has closed before or meanwhile."""
+    data = bytearray(count)
+    view, at = memoryview(data), 0
+    while at < count:
+        got = line.recv_into(view[at:])
+        if not got:
+            return bytearray()
+        at += got
+    return data
+
+
+def _answer(data: bytes, coded: Coded, said: IO[bytes]) -> tuple[int, Any]:
+    before = os.fstat(said.fileno()).st_size
+    try:
+        values = decode(data, coded)
+    except MemoryError:
+        return 1, json.dumps(["decoder_memory", "the decoder asked for more memory than a frame may take"]).encode()
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises on hostile bytes becomes the frame's refusal
+        return 1, json.dumps(["undecodable", f"the decoder gave up ({type(error).__name__}: {str(error)[:120]})"]).encode()
+    complaint = os.pread(said.fileno(), 4096, before)
+    if any(word in complaint for word in _COMPLAINTS):
+        return 1, json.dumps(["truncated", "the decoder met the end of the compressed image too early"]).encode()
+    return 0, np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+
+
+def _limit(memory_bytes: int) -> None:
+    """Address space, no core dumps, no large files. Where the system has no such limits the time limit alone remains."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
+    if sys.platform.startswith("linux"):
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
