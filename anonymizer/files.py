@@ -160,7 +160,7 @@ class _Refused:
 def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | _Refused:
     """The fast way where it proves that it may be taken, else pydicom's."""
     try:
-        clean = bytewalk.cleaned(file, key, profile) if vault is NO_ENTRIES else None
+        clean = bytewalk.cleaned(file, key, profile, vault)
         dataset = clean or file.parsed()
     except InputRefusedError as refusal:
         return _Refused(Verdict(Reason(refusal.reason), refusal.detail))

@@ -13,14 +13,15 @@ from functools import lru_cache
 
 from pydicom.charset import default_encoding
 from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from anonymizer import pixel_data, reading
-from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Header, header_of
+from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Header, header_of, is_sequence
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
 from anonymizer.bytewalk.remembered import Remembered
 from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
-from anonymizer.clean import Clean
+from anonymizer.clean import NO_ENTRIES, Clean, EntriesOf
 from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import STUDY_UID
@@ -28,17 +29,23 @@ from anonymizer.key import ProjectKey
 from anonymizer.profile import Option, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
+from anonymizer.rules import dictionary_vrs
+from anonymizer.vault.entries import ENTRY_TAGS
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PIXEL_OPTIONS = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+_ASKED = frozenset((CHARACTER_SET, *ENTRY_TAGS))
 _MAX_SETTLED = 32
 _FRAGMENTS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NOT_MINE = (NotProvenError, InputRefusedError, *reading.PARSE_ERRORS)
 BytesAt = Callable[[int], bytes | None]
 
 
-def cleaned(source: Source, key: ProjectKey, profile: Profile) -> Clean | None:
-    """An open file de-identified, or None where the slow way must look at it. Raises InputRefusedError when the disk refuses."""
+def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf = NO_ENTRIES) -> Clean | None:
+    """An open file de-identified, or None where the slow way must look at it. Raises InputRefusedError when the disk refuses.
+
+    `vault` makes the entries of the result out of the original data set.
+    """
     if profile.options & _PIXEL_OPTIONS:
         return None
     header = header_of(source)
@@ -46,7 +53,7 @@ def cleaned(source: Source, key: ProjectKey, profile: Profile) -> Clean | None:
         return None
     try:
         with reading.quietly():
-            return _cleaned(header, key, profile)
+            return _cleaned(header, key, profile, vault)
     except _NOT_MINE:
         return None
 
@@ -65,7 +72,7 @@ def identity_of(source: Source, key: ProjectKey, profile: Profile) -> tuple[str,
         return None
 
 
-def _cleaned(header: Header, key: ProjectKey, profile: Profile) -> Clean | None:
+def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | None:
     lens = Lens(dict(zip(header.tags, header.raws, strict=True)), header.implicit)
     bytes_at = lens.bytes_at
     memory = _memory(key, profile, header.syntax, header.meta_key())
@@ -87,7 +94,19 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile) -> Clean | None:
         study=_pseudonym(header, bytes_at, STUDY_UID, key),
         series=_pseudonym(header, bytes_at, SERIES_UID, key),
         place="/".join(plain_uid(written(tag) or b"", implicit=header.implicit) for tag in (STUDY_UID, SERIES_UID)),
+        entries=() if vault is NO_ENTRIES else vault(_for_vault(header), key),
     )
+
+
+def _for_vault(header: Header) -> Dataset:
+    """The original without the elements that no vault asks for."""
+    raws = zip(header.tags, header.raws, strict=True)
+    return Lens({tag: raw for tag, raw in raws if _may_be_asked(tag, raw, header.implicit)}, header.implicit).source
+
+
+def _may_be_asked(tag: int, raw: bytes, implicit: bool) -> bool:
+    stated = not implicit and raw[4:6] == b"UI"
+    return stated or tag in _ASKED or "UI" in dictionary_vrs(tag) or is_sequence(tag, raw, implicit=implicit)
 
 
 def _pseudonym(header: Header, bytes_at: BytesAt, tag: int, key: ProjectKey) -> str:
