@@ -27,6 +27,7 @@ LEAST_FACE_MM2 = 500.0
 _CELL_MM = 3.0
 _FACE = (0.62, 1.12)  # from below the brow to the chin, in lengths of the cranium below the vertex
 _HALF_FACE = 0.24
+_FOREHEAD, _LOWER_FACE, _PROFILE_MM = (0.25, 0.5), (0.78, 1.12), 18.0
 _BEFORE_STEM_MM = 25.0
 _CUT_BELOW_CM2, _CUT_CM2 = 40.0, 15.0  # a few millimetres of the vertex may lack
 _STEM_MM = 25.0  # above the lowest of the brain: there the stem leaves the head, and the view may end
@@ -91,6 +92,18 @@ def face_ml(picture: Picture, tissue: Mask, cut: Cut) -> float:
     """Tissue well before the cut: what a face has and a vault, a defaced or a skull-stripped head has not."""
     front, down = picture.along(cut.pose.front, cut.pose.middle), picture.along(cut.pose.down, cut.pose.middle)
     return picture.ml(tissue & cut.takes(front - DEEP_MM, down))
+
+
+def has_profile(picture: Picture, tissue: Mask, pose: Pose, size: Size) -> bool:
+    """Whether the middle of the lower face comes nearly as far forward as the forehead: told by the skin alone."""
+    front, down = picture.along(pose.front, pose.middle), picture.along(pose.down, pose.middle) - size.top_mm
+    middle = tissue & (np.abs(picture.along(pose.left, pose.middle)) < _HALF_FACE * size.length_mm)
+    foremost = [
+        float(front[band].max(initial=-1e6))
+        for low, high in (_FOREHEAD, _LOWER_FACE)
+        for band in (middle & (down > low * size.length_mm) & (down < high * size.length_mm),)
+    ]
+    return foremost[1] > foremost[0] - _PROFILE_MM
 
 
 def face_moved(picture: Picture, before: Mask, after: Mask, cut: Cut, size: Size) -> tuple[float, float | None]:

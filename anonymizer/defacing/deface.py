@@ -176,7 +176,10 @@ def _planned(look: _Look, brain: anatomy.Brain) -> Plan | FaceAccount | FaceVerd
         return refused(fault, "the brain that was found is not whole or not where a brain is")
     cut = cut_for(picture, brain, pose, size.top_mm, size.length_mm)
     level = anatomy.skin_level(look.picture, look.modality)
-    if checks.face_ml(picture, head & (picture.values > level), cut) < checks.LEAST_FACE_ML:
+    tissue = head & (picture.values > level)
+    if checks.face_ml(picture, tissue, cut) < checks.LEAST_FACE_ML:
+        if checks.has_profile(picture, tissue, pose, size):
+            return refused("brain_doubtful", "a face is in view, but what was found as brain reaches into it")
         return replace(not_needed("no_face_in_view", len(look.frames)), brain_ml=picture.ml(brain.mask))
     fill = _AIR_HU if look.modality == "CT" else anatomy.air_level(look.picture, look.body)
     return Plan(look.frames, picture, look.window, head, level, brain, checks.protected(picture, brain), cut, size, fill)
@@ -239,7 +242,8 @@ def _judged(plan: Plan, tally: _Tally, after: Picture) -> FaceAccount | FaceVerd
     )
     if tally.harmed or not tally.checked:
         return refused("brain_would_change", "the cut would have changed pixels at the brain", account)
-    if checks.face_ml(plan.picture, left, plan.cut) > 0 or (share is not None and share < checks.LEAST_SHARE):
+    profile = checks.has_profile(plan.picture, left, plan.cut.pose, plan.size)
+    if profile or checks.face_ml(plan.picture, left, plan.cut) > 0 or (share is not None and share < checks.LEAST_SHARE):
         return refused("face_still_there", "too little of the face could be cut away", account)
     return account
 

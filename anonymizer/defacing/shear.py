@@ -21,7 +21,7 @@ from anonymizer.defacing.picture import Mask, Picture
 MARGIN_MM = 5.0
 _FAN_DEG = np.arange(-42.0, 19.0, 5.0)  # around the flat of the hull's underside
 _FLAT_DEG = np.arange(15.0, 96.0, 2.5)  # where that flat is looked for, downwards from straight ahead
-_FLAT_MM = 4.0
+_FLAT_MM, _SHARPNESS = 6.0, 8
 _USUAL_FLAT_DEG = 55.0  # of a level head
 _STEEPEST_DEG, _LEVELLEST_DEG = 80.0, 12.0
 _STEM_MM, _BEFORE_STEM_MM = 15.0, 8.0
@@ -88,7 +88,8 @@ def _flat_deg(front: Floats, down: Floats) -> float:
         height = front * np.cos(angle) + down * np.sin(angle)
         along = (front * np.sin(angle) - down * np.cos(angle))[height > height.max() - _FLAT_MM]
         spans.append(float(np.ptp(along)))
-    return float(_FLAT_DEG[int(np.argmax(spans))])
+    weights = (np.array(spans) / max(spans)) ** _SHARPNESS  # a mean rather than the best: a cube more or less must not make it jump
+    return float(np.sum(weights * _FLAT_DEG) / np.sum(weights))
 
 
 def _mirror(picture: Picture, brain: Mask, rim: Vector) -> tuple[Vector, Vector]:

@@ -163,10 +163,10 @@ def _slice(scan, real, corner, down, right, k) -> FileDataset:
     if scan.body_part:
         image.BodyPartExamined = scan.body_part
     image.ImagePositionPatient = [f"{v:.4f}" for v in corner]
-    image.PixelSpacing = [f"{np.linalg.norm(v):.6f}" for v in (down, right)]
+    image.PixelSpacing = [f"{np.linalg.norm(v):.5f}" for v in (down, right)]
     cosines = (*(right / np.linalg.norm(right)), *(down / np.linalg.norm(down)))
-    image.ImageOrientationPatient = [f"{v:.8f}" for v in cosines]
-    image.SliceThickness = f"{scan.spacing[2]}"
+    image.ImageOrientationPatient = [f"{v:.8f}"[:16] for v in cosines]
+    image.SliceThickness = f"{scan.spacing[2]:.4f}"
     image.InstanceNumber = k + 1
     if ct:
         image.RescaleSlope, image.RescaleIntercept = "1", "-1024"
