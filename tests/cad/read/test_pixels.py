@@ -9,7 +9,7 @@ import factory
 import numpy as np
 import pytest
 from factory import Datasets, Layout
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 GRID = factory.small_grid((4, 96, 80))
@@ -67,8 +67,7 @@ def test_truncated_codestreams_are_refused_not_read_as_black(syntax: str, tmp_pa
     datasets = series(bits=12)
     for dataset in datasets:
         dataset.compress(syntax, generate_instance_uid=False)
-    item = datasets[1].PixelData
-    stream = item[16 : 16 + struct.unpack("<L", item[12:16])[0]]
+    stream = get_frame(datasets[1].PixelData, 0, number_of_frames=1)
     half = stream[: len(stream) // 4 * 2]
     datasets[1].PixelData = encapsulate([half])
     paths = factory.save(datasets, tmp_path)
