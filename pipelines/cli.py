@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
         if answer == INTERRUPTED:
             raise typer.Abort
     except (KeyboardInterrupt, typer.Abort):
-        say("Stopped. `shoken screen` goes on where it stopped with --resume.")
+        say("Stopped. `shoken screen` and `shoken deid` go on where they stopped with --resume.")
         return PARTLY
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has left
