@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
 from anonymizer.key import ProjectKey
 from anonymizer.receipt import Receipt
-from anonymizer.vault import Entry
 
-EntriesOf = Callable[[Dataset, ProjectKey], tuple[Entry, ...]]
+if TYPE_CHECKING:
+    from anonymizer.vault import Entry
+
+EntriesOf = Callable[[Dataset, ProjectKey], tuple["Entry", ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class Clean:
     entries: tuple[Entry, ...] = field(default=(), repr=False)
 
 
-def NO_ENTRIES(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:  # noqa: N802
+def no_entries(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:
     """Nothing for the vault."""
     return ()
+
+
+def all_entries(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:
+    """What the vault keeps; its code is loaded when it is first asked for, for most runs have no vault."""
+    from anonymizer.vault import entries_of
+
+    return entries_of(dataset, key)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset, FileDataset
 
 from anonymizer import bytewalk, elements, gate, pixel_data, reading
-from anonymizer.clean import NO_ENTRIES, Clean, EntriesOf
+from anonymizer.clean import Clean, EntriesOf, all_entries, no_entries
 from anonymizer.deidentify import SCREENING_PROFILE, SERIES_UID, verdict_on_file, walked
 from anonymizer.errors import AnonymizerError, InputRefusedError
 from anonymizer.gate import Reason, Verdict
@@ -25,7 +25,6 @@ from anonymizer.profile import Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
 from anonymizer.receipt import Receipt
-from anonymizer.vault import Entry, entries_of
 from anonymizer.walk import Walk
 from anonymizer.writing import encoded, written
 
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 
 _UID = r"[0-9]+(\.[0-9]+)*"
 _PLACE = re.compile(f"{_UID}/{_UID}")  # UIDs that a profile keeps are as the file states them, and ".." is a folder
+if TYPE_CHECKING:
+    from anonymizer.vault import Entry
+
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
 
@@ -102,7 +104,7 @@ def deidentify_file(
     `root` is the folder that the handle is relative to (default: the file's own folder), `index` goes into the outcome.
     Module-level, with picklable arguments and result, for worker processes.
     """
-    return deidentify_for_vault(source, destination, key, profile, root=root, index=index, vault=NO_ENTRIES)
+    return deidentify_for_vault(source, destination, key, profile, root=root, index=index, vault=no_entries)
 
 
 def deidentify_for_vault(
@@ -113,7 +115,7 @@ def deidentify_for_vault(
     *,
     root: Path | None = None,
     index: int = 0,
-    vault: EntriesOf = entries_of,
+    vault: EntriesOf = all_entries,
 ) -> FileOutcome:
     """The same, and the outcome's `entries` say what the file adds to the vault."""
     handle = _handle(source, root, key)

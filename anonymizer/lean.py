@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_LOOKED_FOR = ("gdcm", "requests", "pylibjpeg", "openjpeg", "libjpeg", "rle", "jpeg_ls", "PIL")
+_LOOKED_FOR = ("gdcm", "requests", "pylibjpeg", "openjpeg", "libjpeg", "rle", "jpeg_ls", "PIL", "tqdm")
 
 
 def import_pydicom() -> None:

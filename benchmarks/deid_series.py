@@ -1,7 +1,8 @@
-"""A CT series for `deid.py`: 512 x 512, 16 bit, 258 elements a slice, of a patient who does not exist."""
+"""A CT series for `deid.py` (`python deid_series.py FOLDER SLICES`): 512 x 512, 16 bit, 258 elements a slice, of nobody."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,7 @@ def _slice(constant: Dataset, number: int) -> FileDataset:
     image.AcquisitionTime = image.ContentTime = f"1011{number // 10 % 60:02d}.{number % 10}00000"
     image.XRayTubeCurrent, image.Exposure = str(200 + number % 37), str(100 + number % 23)
     return image
+
+
+if __name__ == "__main__":
+    write_series(Path(sys.argv[1]), int(sys.argv[2]))

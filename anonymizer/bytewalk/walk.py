@@ -21,7 +21,7 @@ from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Hea
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
 from anonymizer.bytewalk.remembered import Remembered
 from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
-from anonymizer.clean import NO_ENTRIES, Clean, EntriesOf
+from anonymizer.clean import Clean, EntriesOf, no_entries
 from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import STUDY_UID
@@ -30,18 +30,16 @@ from anonymizer.profile import Option, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
 from anonymizer.rules import dictionary_vrs
-from anonymizer.vault.entries import ENTRY_TAGS
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _PIXEL_OPTIONS = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
-_ASKED = frozenset((CHARACTER_SET, *ENTRY_TAGS))
 _MAX_SETTLED = 32
 _FRAGMENTS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NOT_MINE = (NotProvenError, InputRefusedError, *reading.PARSE_ERRORS)
 BytesAt = Callable[[int], bytes | None]
 
 
-def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf = NO_ENTRIES) -> Clean | None:
+def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf = no_entries) -> Clean | None:
     """An open file de-identified, or None where the slow way must look at it. Raises InputRefusedError when the disk refuses.
 
     `vault` makes the entries of the result out of the original data set.
@@ -94,19 +92,22 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf
         study=_pseudonym(header, bytes_at, STUDY_UID, key),
         series=_pseudonym(header, bytes_at, SERIES_UID, key),
         place="/".join(plain_uid(written(tag) or b"", implicit=header.implicit) for tag in (STUDY_UID, SERIES_UID)),
-        entries=() if vault is NO_ENTRIES else vault(_for_vault(header), key),
+        entries=() if vault is no_entries else vault(_for_vault(header), key),
     )
 
 
 def _for_vault(header: Header) -> Dataset:
     """The original without the elements that no vault asks for."""
+    from anonymizer.vault.entries import ENTRY_TAGS
+
+    asked, implicit = {CHARACTER_SET, *ENTRY_TAGS}, header.implicit
     raws = zip(header.tags, header.raws, strict=True)
-    return Lens({tag: raw for tag, raw in raws if _may_be_asked(tag, raw, header.implicit)}, header.implicit).source
+    return Lens({tag: raw for tag, raw in raws if tag in asked or _holds_uids(tag, raw, implicit)}, implicit).source
 
 
-def _may_be_asked(tag: int, raw: bytes, implicit: bool) -> bool:
+def _holds_uids(tag: int, raw: bytes, implicit: bool) -> bool:
     stated = not implicit and raw[4:6] == b"UI"
-    return stated or tag in _ASKED or "UI" in dictionary_vrs(tag) or is_sequence(tag, raw, implicit=implicit)
+    return stated or "UI" in dictionary_vrs(tag) or is_sequence(tag, raw, implicit=implicit)
 
 
 def _pseudonym(header: Header, bytes_at: BytesAt, tag: int, key: ProjectKey) -> str:
