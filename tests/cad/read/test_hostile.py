@@ -171,7 +171,7 @@ def test_a_killed_worker_is_a_refusal_and_the_next_frame_has_a_new_one(workers: 
 
 
 def test_a_decoder_that_takes_too_long_is_stopped() -> None:
-    data, coded, stored = whole_frame()
+    data, coded, _ = whole_frame()
     slow = Workers(WorkerLimits(seconds=0.2))
     slow.decode(data, coded)
     worker = slow._idle.queue[0]
