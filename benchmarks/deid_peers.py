@@ -255,6 +255,7 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
 
 
 def shown(figure: dict[str, Any]) -> tuple[object, ...]:
+    """One tool's row of the printed table."""
     leaked = [figure[f"rows_leaked_depth_{depth}"] for depth in DEPTHS]
     left = (figure["echo_kept"], figure["preamble_kept"] or figure["file_meta_kept"], len(figure["method_codes"]))
     accuracies = (100 * figure["actions"]["text_removed"]["accuracy"], 100 * figure["answer_key"]["accuracy"])

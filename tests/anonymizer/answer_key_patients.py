@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 # PN as the header holds it, and the character set it is written in.
-NAMES = (
+NAMES: tuple[tuple[str, str | list[str]], ...] = (
     ("Winterbourne^Ariadne^Q", "ISO_IR 100"),
     ("Müllerová^Jürgen", "ISO_IR 100"),
     ("Featherstonehaugh^Basil", "ISO_IR 100"),
@@ -83,7 +83,7 @@ class Person:
 
 def people(count: int, chance: random.Random) -> tuple[Person, ...]:
     """As many patients; the named ones first, every seventh of them past 89."""
-    made = [(f"{FAMILIES[n % 12]}^{GIVENS[(5 * n + n // 12) % 12]}", "ISO_IR 100") for n in range(count)]
+    made: list[tuple[str, str | list[str]]] = [(f"{FAMILIES[n % 12]}^{GIVENS[(5 * n + n // 12) % 12]}", "ISO_IR 100") for n in range(count)]
     return tuple(_person(number, *named, chance) for number, named in enumerate([*NAMES, *made][:count]))
 
 

@@ -48,7 +48,7 @@ def value_for(vr: str, number: int, depth: int) -> object:
         return Sequence([item])
     if vr in NUMBERS:
         return 4000 + number
-    return plain.get(vr, b"\x01\x02" + marker(number, depth).encode() if vr in ("OB", "OW", "UN") else marker(number, depth))
+    return plain.get(vr, b"\x01\x02" + marker(number, depth).encode() + b"\0" if vr in ("OB", "OW", "UN") else marker(number, depth))
 
 
 def marked(depth: int) -> Dataset:
