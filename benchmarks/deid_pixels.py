@@ -30,8 +30,9 @@ from anonymizer.echo import Identity, echo_of
 from anonymizer.pixels import Picture, clean_pixels, engine_version
 from anonymizer.pixels.engine import text_engine
 
-SEED = 2  # the thresholds were set on seed 1
+SEED = 3  # thresholds were set on seed 1, the close-up after seed 2
 HIT = 0.95
+PADDED = 25  # the truth of this case counts from a border of 25 pixels: the first letter lies at column 1, not 26
 REAL = ROOT.parent / "shared" / "data" / "presidio_pixelPHI"
 NOBODY = echo_of(Identity())
 Mask = NDArray[np.bool_]
@@ -152,7 +153,8 @@ def presidio() -> dict[str, Any]:
     truth = json.loads((REAL / "ground_truth.json").read_text())["sample_data/2_ORIGINAL.dcm"]
     mask, inside, shares = _blanked_in(source), np.zeros((source.Rows, source.Columns), dtype=bool), []
     for box in truth:
-        place = slice(box["top"], box["top"] + box["height"]), slice(box["left"], box["left"] + box["width"])
+        top, left = max(0, box["top"] - PADDED), max(0, box["left"] - PADDED)
+        place = slice(top, top + box["height"]), slice(left, left + box["width"])
         shares.append(round(float(mask[place].mean()), 4))
         inside[place] = True
     return {"boxes": shares, "pixels_outside": int((mask & ~inside).sum()), "pixels": mask.size, "truth_pixels": int(inside.sum())}

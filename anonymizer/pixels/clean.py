@@ -28,6 +28,7 @@ from anonymizer.pixels.where import DeviceRule, How, Rule, device_boxes, rule_fo
 
 _MARGIN = 0.08
 _WIDER_MARGIN = 0.6
+_END_MARGIN = 0.5
 _CONTEXT = 8
 
 
@@ -123,13 +124,13 @@ class _Work:
             self._frames.fill(frame, region_fill(stored, self._outside, self._frames.photometric, self._frames.layout))
 
     def _blank(self, findings: Findings, share: float) -> None:
-        """Blank the boxes with a margin of that share of a line's height, two pixels at least."""
+        """Blank the boxes, with a margin unless the share is 0."""
         for frame in range(self._frames.layout.frames):
             boxes = findings.of(frame)
             if not boxes:
                 continue
             stored = self._frames.read(frame)
-            wider = [box.grown(max(2, round(share * box.thickness)) if share else 0, stored.shape) for box in boxes]
+            wider = [_with_margin(box, share, stored.shape) if share else box for box in boxes]
             for fill in box_fills(stored, wider, self._frames.photometric):
                 self._frames.fill(frame, fill)
             self._fill_outside(frame, stored)  # a box at a region's edge reaches over it
@@ -147,6 +148,12 @@ class _Work:
 
     def _picture(self, stored: Stored) -> Image:
         return next(renderings(self._frames.values_of(stored), self._frames.photometric, self._clean))
+
+
+def _with_margin(box: TextBox, share: float, shape: tuple[int, ...]) -> TextBox:
+    """A margin of that share of the line's height, and more at its ends, where the detector may lose a letter."""
+    thickness = box.thickness
+    return box.grown(max(2, round(share * thickness)), shape).lengthened(round(_END_MARGIN * thickness), shape)
 
 
 def _syntax(clean: FileDataset) -> str:

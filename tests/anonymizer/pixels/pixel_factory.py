@@ -13,7 +13,7 @@ from anonymizer.echo import Echo, Identity, echo_of
 
 ECHO: Echo = echo_of(Identity(names=("DAVIDSON^DOUGLAS",), identifiers=("4711-0815",)))
 LINE = "DAVIDSON DOUGLAS"
-PLACE = (slice(12, 50), slice(8, 212))  # where `ink` draws, with a margin
+PLACE = (slice(12, 50), slice(0, 220))  # where `ink` draws, with a margin
 
 
 def ink(shape: tuple[int, int], text: str = LINE, at: tuple[int, int] = (20, 20), size: int = 18) -> np.ndarray:

@@ -158,7 +158,7 @@ def test_lossy_jpeg_says_that_it_was_lossy_after_decoding():
     assert clean.LossyImageCompressionMethod == "ISO_10918_1"
     assert clean.PhotometricInterpretation == "YBR_FULL"
     assert clean.PlanarConfiguration == 0
-    assert_only_the_line_went(stored(image), stored(clean), (slice(12, 50), slice(6, 210)))
+    assert_only_the_line_went(stored(image), stored(clean))
 
 
 @needs_engine
