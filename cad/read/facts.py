@@ -39,6 +39,9 @@ TAGS = (
     "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "RescaleIntercept", "RescaleSlope", "RescaleType", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "ConversionType", "InversionTime", "RepetitionTime",
+    "FlipAngle", "EchoTrainLength", "MRAcquisitionType", "AngioFlag", "AnatomicRegionSequence", "InversionTimes", "EffectiveEchoTime",
+    "FrameType", "AcquisitionContrast", "InversionRecovery", "TimeOfFlightContrast", "EchoPlanarPulseSequence", "PhaseContrast",
+    "ArterialSpinLabelingContrast", "EchoPulseSequence", "PulseSequenceName", "RFEchoTrainLength",
 )  # fmt: skip
 
 

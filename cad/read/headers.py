@@ -9,6 +9,7 @@ from pathlib import Path
 from pydicom.uid import UID, generate_uid
 
 from cad.errors import Refusal
+from cad.read.acquisition import acquisition_of, anatomy_of
 from cad.read.element_walk import HeaderError
 from cad.read.extent import pixel_problem
 from cad.read.facts import BROKEN, TAGS, Frames, discreet
@@ -68,7 +69,9 @@ class _Gathered:
             return
         key = (study.study_instance_uid, series.series_instance_uid, series.modality)
         self._studies.setdefault(key[0], study)
-        self._series.setdefault(key, series)
+        known = self._series.setdefault(key, series)
+        if known.acquisition != series.acquisition:
+            self._series[key] = replace(known, acquisition=known.acquisition.joined(series.acquisition))
         self._refs.setdefault(key, []).extend(refs)
 
     def studies(self) -> tuple[Study, ...]:
@@ -161,7 +164,7 @@ def _series(header: Header, uid: str) -> Series:
         modality=_text(header, "Modality"),
         instances=(),
         description=_text(header, "SeriesDescription"),
-        body_part=_text(header, "BodyPartExamined"),
+        body_part=anatomy_of(header),
         orientation=frame.orientation,
         rows=int(header.get("Rows")),
         columns=int(header.get("Columns")),
@@ -173,6 +176,7 @@ def _series(header: Header, uid: str) -> Series:
         sequence_name=_text(header, "SequenceName") or _text(header, "ProtocolName"),
         frame_of_reference_uid=_text(header, "FrameOfReferenceUID"),
         manufacturer=_text(header, "Manufacturer"),
+        acquisition=acquisition_of(header),
     )
 
 
