@@ -17,6 +17,7 @@ _FLAGS = {
     "ArterialSpinLabelingContrast": "ASL",
     "PhaseContrast": "PHASE_CONTRAST",
 }
+NO_AGENT = frozenset({"NO", "NONE", "N", "OFF", "0", "なし", "無し", "無"})
 _NO = frozenset({"", "NO", "NONE"})
 _PULSES = {"SPIN": "SE", "GRADIENT": "GR", "BOTH": "SE"}  # EchoPulseSequence
 
@@ -40,6 +41,7 @@ def acquisition_of(header: Header) -> Acquisition:
         angiography=_text(first.find("AngioFlag")),
         sequence_name=_text(first.find("SequenceName")) or _text(first.find("PulseSequenceName")),
         protocol=_text(first.find("ProtocolName")),
+        contrast_given=_contrast_given(header),
         contrasts=tuple(dict.fromkeys(word for frame in seen for word in _contrasts(frame))),
         image_types=tuple(dict.fromkeys(kind for frame in seen if (kind := _words(frame.find("FrameType") or frame.find("ImageType"))))),
     )
@@ -55,10 +57,22 @@ def anatomy_of(header: Header) -> str:
 
 
 def _region(header: Header) -> str:
-    shared = header.get("SharedFunctionalGroupsSequence") or ()
+    shared: Any = header.get("SharedFunctionalGroupsSequence") or ()
     holders = [*(shared[0].get("FrameAnatomySequence") or () if len(shared) else ())]
     regions = [*(header.get("AnatomicRegionSequence") or ()), *(r for h in holders for r in h.get("AnatomicRegionSequence") or ())]
     return next((str(region.get("CodeMeaning") or "") for region in regions), "")
+
+
+def _contrast_given(header: Header) -> str:
+    """ "yes", "likely" or "" (see Acquisition)."""
+    agent = _text(header.get("ContrastBolusAgent"))
+    if agent.upper() in NO_AGENT:
+        return ""
+    doses = [_text(header.get(keyword)) for keyword in ("ContrastBolusVolume", "ContrastBolusTotalDose")]
+    named = [agent, _text(header.get("ContrastBolusRoute")), _text(header.get("ContrastBolusIngredient")), *doses]
+    if any(value not in {"", "0", "0.0"} for value in named):
+        return "yes"
+    return "likely" if header.holds("ContrastBolusAgent") else ""
 
 
 def _inversion(frame: Frame) -> float | None:

@@ -42,6 +42,7 @@ TAGS = (
     "FlipAngle", "EchoTrainLength", "MRAcquisitionType", "AngioFlag", "AnatomicRegionSequence", "InversionTimes", "EffectiveEchoTime",
     "FrameType", "AcquisitionContrast", "InversionRecovery", "TimeOfFlightContrast", "EchoPlanarPulseSequence", "PhaseContrast",
     "ArterialSpinLabelingContrast", "EchoPulseSequence", "PulseSequenceName", "RFEchoTrainLength",
+    "ContrastBolusRoute", "ContrastBolusVolume", "ContrastBolusTotalDose", "ContrastBolusIngredient",
 )  # fmt: skip
 
 

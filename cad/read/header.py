@@ -55,6 +55,10 @@ class Header:
         value = self._values[keyword]
         return default if value is None else value
 
+    def holds(self, keyword: str) -> bool:
+        """Whether the element is there, empty or not: de-identification empties what it may not keep."""
+        return (tag_for_keyword(keyword) or 0) in self._raw
+
     def _read(self, keyword: str) -> Any:
         kept = self._raw.get(tag_for_keyword(keyword) or 0)
         if kept is None:

@@ -14,7 +14,6 @@ from cad.read.mr_words import contrast_said, named
 from cad.study import Series
 
 TYPES = ("T1", "T1c", "T2", "FLAIR", "PD", "DWI", "ADC", "SWI", "angio", "perfusion", "fMRI", "localizer", "other")
-_NO_AGENT = frozenset({"", "NO", "NONE", "N", "OFF", "0", "なし", "無し", "無"})
 
 # ImageType, FrameType and AcquisitionContrast values of the standard and of the vendors' own.
 _OUTRIGHT = {
@@ -139,13 +138,15 @@ def _with_contrast(found: MrSequence, series: Series) -> MrSequence:
         return found
     agent, said = _agent(series), contrast_said(f"{series.description} {series.acquisition.protocol}")
     if agent and said == "without":
-        return MrSequence("other", 0.0, (*found.evidence, "contradiction: a contrast agent is named, the description says without"))
+        return MrSequence("other", 0.0, (*found.evidence, "contradiction: contrast was given, the description says without"))
     if agent:
-        return MrSequence("T1c", found.confidence, (*found.evidence, "a contrast agent is named"))
+        return MrSequence("T1c", found.confidence, (*found.evidence, "contrast was given"))
+    if series.acquisition.contrast_given == "likely" and said != "without":
+        return MrSequence("T1c", min(found.confidence, 0.6), (*found.evidence, "the header keeps an emptied contrast agent"))
     if said == "with":
         return MrSequence("T1c", min(found.confidence, 0.6), (*found.evidence, "described as with contrast"))
     return found
 
 
 def _agent(series: Series) -> bool:
-    return series.contrast_agent.strip().upper() not in _NO_AGENT
+    return series.acquisition.contrast_given == "yes"

@@ -34,6 +34,7 @@ def series(vendor="", family="", te=(), tr=None, ti=None, flip=None, variant="",
         sequence_variant=tuple(variant.split("\\")) if variant else (),
         dimensions=dims,
         image_types=(words,),
+        contrast_given="yes" if agent else more.pop("given", ""),
         **more,
     )
     axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -79,6 +80,7 @@ ROUTINE = [
     ("FLAIR", series(CANON, "SE\\IR", 105.0, 10000.0, 2600.0, 90.0, "SK", "2D", "FLAIR 横断", ("OTHER",))),
     ("T2", series(CANON, "SE", 105.0, 4500.0, None, 90.0, "SK", "2D", "Ｔ２強調 横断", ("OTHER",))),
     ("T1c", series(CANON, "SE", 10.0, 540.0, None, 90.0, "NONE", "2D", "T1強調 造影後", ("OTHER",))),
+    ("T1c", series(CANON, "SE", 10.0, 540.0, None, 90.0, "NONE", "2D", "", ("OTHER",), given="likely")),
     ("T1", series(CANON, "SE", 10.0, 540.0, None, 90.0, "NONE", "2D", "T1強調 単純", ("OTHER",))),
     ("DWI", series(CANON, "EP\\SE", 90.0, 5000.0, None, 90.0, "NONE", "2D", "拡散強調", ("OTHER",))),
     ("SWI", series(CANON, "GR", 40.0, 50.0, None, 20.0, "SP", "3D", "FSBB", ("OTHER",))),
@@ -98,7 +100,7 @@ def test_routine_series_of_five_vendors_are_named(expected: str, one: Series) ->
     assert found.evidence
 
 
-TIMED = [pair for pair in ROUTINE if pair[0] in {"T1", "T2", "FLAIR", "PD"}]
+TIMED = [pair for pair in ROUTINE if pair[0] in {"T1", "T2", "FLAIR", "PD"} and pair[1].acquisition.contrast_given != "likely"]
 
 
 @pytest.mark.parametrize(("expected", "one"), TIMED, ids=[f"{s.manufacturer[:6]} {e} {n}" for n, (e, s) in enumerate(TIMED)])
