@@ -2,7 +2,7 @@
 
 Simulated pictures of a seed that no threshold was set on go through `clean_pixels` as DICOM data sets: how many lines are
 blanked (95 % of their ink or more), how much else is, how many pictures without text are changed, and what it costs. The
-baseline is the same engine with its own defaults, shown the same pictures once, at their own size. Then the radiograph of
+baseline is the same engine shown the same pictures once, at their own size, box and reading threshold 0.5. Then the radiograph of
 `../shared/data/presidio_pixelPHI`, where it is there. Nothing was set on it; it was scored twice, since the first score took
 its truth without the border that it counts from.
 """
