@@ -71,7 +71,9 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
 
 
 def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
-    """One task over its volume: the same look with its result, or with the task's refusal."""
+    """One task over its volume: the same look with its result, or with the task's refusal; one refused at the choice stays so."""
+    if look.refusal:
+        return look
     name = look.task.name
     meter.begin(f"{name}: load model")
     model = bench.models.load(bench.models.current(name))
@@ -82,7 +84,7 @@ def _report(
     order: CaseOrder, patient: str, refused: Sequence[Refusal], choosing: Choosing, looks: Sequence[Look], bench: Bench
 ) -> CaseReport:
     results = [look.result for look in looks if look.result]
-    refusals = (*order.refused, *refused, *(look.refusal for look in looks if look.refusal), *bench.refused)
+    refusals = (*order.refused, *refused, *_refused(looks), *bench.refused)
     return CaseReport(
         case=order.case,
         patient=patient,
@@ -99,6 +101,12 @@ def _report(
         settings_sha256=order.settings_sha256,
         lang=order.lang,
     )
+
+
+def _refused(looks: Sequence[Look]) -> tuple[Refusal, ...]:
+    """Volumes a task would not look through, unless another series served it: then the choices tell."""
+    served = {look.task.name for look in looks if look.result}
+    return tuple(look.refusal for look in looks if look.refusal and look.task.name not in served)
 
 
 def _nothing_to_look_at(case: str, results: Sequence[object]) -> tuple[Refusal, ...]:

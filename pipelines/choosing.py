@@ -1,4 +1,4 @@
-"""Which series serves which task, decided from headers and explained series by series."""
+"""Which series serves which task, decided from headers, checked on the pixels, and explained series by series."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from cad.errors import Refusal
 from cad.read.assemble import Assembled
 from cad.report import SeriesChoice
 from cad.study import Series
-from cad.tasks.task import Suitability, Task, TaskResult
+from cad.tasks.task import Fit, Looking, Suitability, Task, TaskResult
 from cad.volume import Volume
 
 Assemble = Callable[[Series], Assembled]
+_MOST_VOLUMES = 4  # of a series with many phases not every one is looked at for its body part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """One task over one volume; `result` or `refusal` once it has looked."""
+    """One task over one volume; `result` or `refusal` once it has looked, `refusal` already where the pixels show another body part.
+
+    `warnings` are what a reader must know of the choice.
+    """
 
     task: Task
     series: Series
     volume: Volume
     result: TaskResult | None = None
     refusal: Refusal | None = None
+    warnings: tuple[Refusal, ...] = ()
 
     def done(self, outcome: TaskResult | Refusal) -> Look:
         """The same look with what the task answered."""
@@ -45,8 +50,9 @@ class Choosing:
 
     @property
     def warnings(self) -> tuple[Refusal, ...]:
-        """What a reader must know of the volumes."""
-        return tuple(warning for made in self.assembled.values() for warning in made.warnings)
+        """What a reader must know of the volumes and of why they were chosen; said once where several tasks say the same."""
+        made = [warning for made in self.assembled.values() for warning in made.warnings]
+        return tuple(dict.fromkeys((*made, *(warning for look in self.looks for warning in look.warnings))))
 
     def explained(self, looks: Sequence[Look]) -> tuple[SeriesChoice, ...]:
         """The choices as they turned out: a series its task refused to look through was not chosen after all."""
@@ -58,9 +64,9 @@ class Choosing:
 
 
 def choose(series: Sequence[Series], tasks: Mapping[str, Task], assemble: Assemble) -> Choosing:
-    """For each task the most preferred suitable series that becomes a volume; ties go to the smaller UID.
+    """For each task the most preferred suitable series whose volume shows what the task needs; ties go to the smaller UID.
 
-    A series is assembled at most once; of several volumes in it the largest serves.
+    A series is assembled at most once, of several volumes in it the largest fitting one serves. Every series gets one sentence a task.
     """
     choosing = Choosing()
     for _, task in sorted(tasks.items()):
@@ -72,23 +78,42 @@ def choose(series: Sequence[Series], tasks: Mapping[str, Task], assemble: Assemb
 
 
 def _serve(choosing: Choosing, task: Task, suitable: Sequence[tuple[Series, Suitability]], assemble: Assemble) -> None:
-    served = False
+    served = ""
     for one, said in suitable:
-        volume = None if served else _volume(choosing, one, assemble)
-        if volume is not None:
-            choosing.looks.append(Look(task, one, volume))
+        if served:
+            choosing.choices.append(_choice(task, one, False, f"could serve ({said.reason}), but another is preferred: {served}"))
+            continue
+        look, trouble = _look(choosing, task, one, assemble)
+        if look is not None:
+            choosing.looks.append(look)
+        if look is not None and look.refusal is None:
             choosing.choices.append(_choice(task, one, True, said.reason))
+            served = said.reason
         else:
-            reason = "another series serves better" if served else "no volume could be made of it"
-            choosing.choices.append(_choice(task, one, False, reason))
-        served = served or volume is not None
+            choosing.choices.append(_choice(task, one, False, trouble))
 
 
-def _volume(choosing: Choosing, series: Series, assemble: Assemble) -> Volume | None:
+def _look(choosing: Choosing, task: Task, series: Series, assemble: Assemble) -> tuple[Look | None, str]:
+    """The look at the largest volume that fits; where none does, the look at the largest with its refusal, and why in words."""
+    volumes = _volumes(choosing, series, assemble)
+    if not volumes:
+        said = choosing.assembled[series.series_instance_uid].refusals
+        return None, f"no volume could be made of it: {said[0].detail}" if said else "no volume could be made of it"
+    fits = [(volume, _fit(task, volume, series)) for volume in volumes[:_MOST_VOLUMES]]
+    volume, fit = next((pair for pair in fits if pair[1].refusal is None), fits[0])
+    return Look(task, series, volume, refusal=fit.refusal, warnings=fit.warnings), fit.refusal.detail if fit.refusal else ""
+
+
+def _fit(task: Task, volume: Volume, series: Series) -> Fit:
+    return task.fits(volume, series) if isinstance(task, Looking) else Fit()
+
+
+def _volumes(choosing: Choosing, series: Series, assemble: Assemble) -> list[Volume]:
+    """The volumes of a series, largest first; of equal ones the order in which they were read."""
     uid = series.series_instance_uid
     if uid not in choosing.assembled:
         choosing.assembled[uid] = assemble(series)
-    return max(choosing.assembled[uid].volumes, key=lambda volume: volume.voxels.size, default=None)
+    return sorted(choosing.assembled[uid].volumes, key=lambda volume: -volume.voxels.size)
 
 
 def _choice(task: Task, series: Series, chosen: bool, reason: str) -> SeriesChoice:

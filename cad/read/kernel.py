@@ -54,7 +54,7 @@ def _canon(name: str) -> KernelClass:
 
 
 def _siemens(name: str) -> KernelClass:
-    """Letters (B body, H head, U ultra high, I and J iterative, Q quantitative), then perhaps r regular or l lung, a number, and letters."""
+    """Letters (B body, H head, U ultra high, I and J iterative, Q quantitative), then r regular or l lung, a number, letters."""
     found = re.fullmatch(r"([BHUIJTQDCAS])([A-Z]?)(\d\d)[A-Z]{0,2}", name)
     if not found:
         return ""

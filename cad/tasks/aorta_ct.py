@@ -23,8 +23,9 @@ from cad.segment.components import hard, largest_component
 from cad.segment.network import probability
 from cad.space import Box, Point
 from cad.study import Series
-from cad.tasks.choosing import chest_ct
-from cad.tasks.task import Progress, Suitability, TaskResult
+from cad.tasks.choosing import CHEST_WORDS, Needs, judge
+from cad.tasks.looks import fits, wrong_part
+from cad.tasks.task import Fit, Progress, Suitability, TaskResult
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 
 DILATED_MM = 40.0  # 2022 ACC/AHA guideline, section 6.5: dilation of the ascending aorta in adults
 LEAST_SHOWN = 0.2
+
+# The lumen's border is sharpest with contrast in it; the networks saw both, so that a plain scan is read where there is no other.
+NEEDS = Needs(
+    modality="CT",
+    body="chest",
+    words=CHEST_WORDS,
+    shortest_mm=60.0,
+    contrast=("arterial", "yes", "late", "likely"),
+    kernels=("soft", "", "lung"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,15 @@ class AortaTask:
     name: str = "aorta_ct"
     kind: str = "aortic_dilatation"
     modality: str = "CT"
+    needs: Needs = NEEDS
 
     def suits(self, series: Series) -> Suitability:
         """Chest CT, from the headers."""
-        if series.modality != self.modality:
-            return Suitability(suitable=False, reason=f"modality {series.modality or 'unknown'}, needs {self.modality}")
-        return chest_ct(series)
+        return judge(series, self.needs)
+
+    def fits(self, volume: Volume, series: Series) -> Fit:
+        """Whether the pixels show a chest (see cad.tasks.looks)."""
+        return fits(self.name, self.needs, volume, series)
 
     def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
         """Outline and measure the aorta. Raises ModelError for another task's model."""
@@ -90,8 +104,8 @@ class AortaTask:
         settings = AortaSettings.from_dict(model.settings)
         progress("prepare")
         part = body_part(volume)
-        if part.name not in {"chest", "other"}:
-            return Refusal("", "wrong_body_part", f"{self.name} needs a chest; the pixels look like {part.name}: {part.reason}")
+        if part.name not in {self.needs.body, "other"}:
+            return wrong_part(self.name, self.needs.body, part)
         seen = network_input(volume, settings.rule)
         if isinstance(seen, Refusal):
             return seen

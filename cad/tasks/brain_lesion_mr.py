@@ -10,7 +10,7 @@ from cad.finding import Measurement
 from cad.measure.density import contrast_ratio
 from cad.measure.descriptors import brain_location
 from cad.tasks.cascade_task import CascadeTask
-from cad.tasks.choosing import head_mr
+from cad.tasks.choosing import HEAD_WORDS, Needs
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -29,12 +29,22 @@ def recipe() -> Recipe:
     return RECIPE
 
 
+# Trained on simulated T1 with contrast (65 %) and FLAIR (35 %), axial slices of 1 to 5 mm. A T1 whose header does not tell
+# whether contrast was given comes last: de-identification may have taken the agent's name away.
+NEEDS = Needs(
+    modality="MR",
+    body="head",
+    words=HEAD_WORDS,
+    shortest_mm=60.0,
+    oblique_mm=2.0,
+    sequences=("T1c", "FLAIR", "T1"),
+    says="the network was trained on T1 with contrast and on FLAIR",
+)
+
 TASK = CascadeTask(
     name="brain_lesion_mr",
     kind="brain_lesion",
-    modality="MR",
-    body="head",
-    choose=head_mr,
+    needs=NEEDS,
     describe=describe,
     recipe=recipe,
     state=lesion_statement,

@@ -27,7 +27,9 @@ from cad.segment.components import component_at, hard
 from cad.segment.network import probability
 from cad.space import Box
 from cad.study import Series
-from cad.tasks.task import Progress, Suitability, TaskResult
+from cad.tasks.choosing import Needs, judge
+from cad.tasks.looks import fits, wrong_part
+from cad.tasks.task import Fit, Progress, Suitability, TaskResult
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -101,25 +103,30 @@ class _Scene:
 class CascadeTask:
     """A detection task over one organ (see cad.tasks.task.Task for the contract).
 
-    `body` is what the pixels must look like; `describe` adds the organ's own measurements from
+    `needs` is what it can read, in headers and pixels; `describe` adds the organ's own measurements from
     (close-up, outline, organ mask, measurements so far), `state` writes the sentence, `recipe` says how
     its networks are trained.
     """
 
     name: str
     kind: str
-    modality: str
-    body: str
-    choose: Callable[[Series], Suitability]
+    needs: Needs
     describe: Describe
     state: State
     recipe: Callable[[], Recipe]
 
     def suits(self, series: Series) -> Suitability:
         """Whether this series can serve the task, from its headers."""
-        if series.modality != self.modality:
-            return Suitability(suitable=False, reason=f"modality {series.modality or 'unknown'}, needs {self.modality}")
-        return self.choose(series)
+        return judge(series, self.needs)
+
+    def fits(self, volume: Volume, series: Series) -> Fit:
+        """Whether the pixels show the body part (see cad.tasks.looks)."""
+        return fits(self.name, self.needs, volume, series)
+
+    @property
+    def modality(self) -> str:
+        """The DICOM modality it looks at."""
+        return self.needs.modality
 
     def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
         """Look through one volume. Raises ModelError for another task's model."""
@@ -152,8 +159,8 @@ class CascadeTask:
 
     def _look(self, volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
         part = body_part(volume)
-        if part.name not in {self.body, "other"}:
-            return Refusal("", "wrong_body_part", f"{self.name} needs a {self.body}; the pixels look like {part.name}: {part.reason}")
+        if part.name not in {self.needs.body, "other"}:
+            return wrong_part(self.name, self.needs.body, part)
         return network_input(volume, rule)
 
     def _funnel(self, found: Funnelled, shown: int) -> Funnel:

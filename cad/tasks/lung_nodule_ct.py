@@ -11,7 +11,7 @@ from cad.measure.density import nodule_texture
 from cad.measure.descriptors import lung_location, pleural_contact
 from cad.prepare.resample import resample_labels
 from cad.tasks.cascade_task import CascadeTask
-from cad.tasks.choosing import chest_ct
+from cad.tasks.choosing import CHEST_WORDS, Needs
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def recipe() -> Recipe:
     return RECIPE
 
 
+# Thin first; at one thickness soft before lung, as most of its training scans were; a bone kernel's noise it has never seen.
+NEEDS = Needs(modality="CT", body="chest", words=CHEST_WORDS, shortest_mm=60.0, kernels=("soft", "lung", ""))
+
 TASK = CascadeTask(
     name="lung_nodule_ct",
     kind="lung_nodule",
-    modality="CT",
-    body="chest",
-    choose=chest_ct,
+    needs=NEEDS,
     describe=describe,
     recipe=recipe,
     state=nodule_statement,

@@ -32,6 +32,14 @@ class Suitability:
     preference: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a volume shows what a task needs: a refusal where it does not, else what a reader must know before."""
+
+    refusal: Refusal | None = None
+    warnings: tuple[Refusal, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskResult:
     """What one task found in one volume. `findings` best first; one exhibit a finding or measurement."""
@@ -75,6 +83,18 @@ class Task(Protocol):
 
     def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
         """Look through one volume; a Refusal where its pixels show something this task must not run on."""
+        ...
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A task that also looks at the pixels before it is chosen for them, so that the next series can serve in their stead.
+
+    Contract: quick, pure, and never more lenient than `run`.
+    """
+
+    def fits(self, volume: Volume, series: Series) -> Fit:
+        """Whether the volume made of the series shows what the task needs."""
         ...
 
 

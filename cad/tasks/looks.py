@@ -1,0 +1,50 @@
+"""Whether a volume shows what a task needs: the pixels decide, the header is heard as a second witness.
+
+Pixels name the wanted part: looked through, with a warning where the header names another one. Pixels name another part: refused,
+whatever the header says. Pixels are unsure ("other": half a chest, a child, an odd crop): looked through with a warning when
+the header names the wanted part, since hiding half a thorax from a reader helps nobody and the task still needs to find its
+organ; refused when the header is silent or names another part, since then no witness speaks for it.
+"""
+
+from __future__ import annotations
+
+from cad.errors import Refusal
+from cad.prepare.bodypart import BodyPart, body_part
+from cad.study import Series
+from cad.tasks.choosing import Needs, names_body
+from cad.tasks.task import Fit
+from cad.volume import Volume
+
+
+def fits(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
+    """Whether `task` may look through the volume made of the series. Reasons: wrong_body_part, body_part_unknown; warnings:
+    body_part_contradicted, body_part_unsure.
+    """
+    part, header = body_part(volume), names_body(series, needs)
+    if part.name == needs.body:
+        return Fit(warnings=(_contradicted(part, series),)) if header == "no" else Fit()
+    if part.name != "other":
+        return Fit(refusal=wrong_part(task, needs.body, part))
+    if header == "yes":
+        return Fit(warnings=(_unsure(needs, part, series),))
+    said = f"names {series.body_part}" if series.body_part else "names no body part"
+    detail = f"{task} needs a {needs.body}; the pixels do not show one for certain ({part.reason}) and the header {said}"
+    return Fit(refusal=Refusal(series.series_instance_uid, "body_part_unknown", detail))
+
+
+def wrong_part(task: str, body: str, part: BodyPart) -> Refusal:
+    """The refusal of a volume that shows another part."""
+    return Refusal("", "wrong_body_part", f"{task} needs a {body}; the pixels look like {part.name}: {part.reason}")
+
+
+def _contradicted(part: BodyPart, series: Series) -> Refusal:
+    detail = f"the header says body part {series.body_part}, the pixels look like {part.name} ({part.reason}): the pixels were believed"
+    return Refusal(series.series_instance_uid, "body_part_contradicted", detail)
+
+
+def _unsure(needs: Needs, part: BodyPart, series: Series) -> Refusal:
+    detail = (
+        f"the header says {series.body_part}, the pixels do not show a whole {needs.body} ({part.reason}): "
+        f"only the part of the {needs.body} that was found has been looked through"
+    )
+    return Refusal(series.series_instance_uid, "body_part_unsure", detail)
