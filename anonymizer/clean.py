@@ -12,6 +12,7 @@ from anonymizer.key import ProjectKey
 from anonymizer.receipt import Receipt
 
 if TYPE_CHECKING:
+    from anonymizer.pixels.account import Picture
     from anonymizer.vault import Entry
 
 EntriesOf = Callable[[Dataset, ProjectKey], tuple["Entry", ...]]
@@ -22,7 +23,8 @@ class Clean:
     """A de-identified file, not yet written.
 
     `pieces` are its bytes, one behind the other; `study` and `series` the pseudonymous UIDs of what it belongs to, `place`
-    the folder it goes to, made of the UIDs it states itself; `entries` what it adds to the vault.
+    the folder it goes to, made of the UIDs it states itself; `entries` what it adds to the vault, and `pictures` the
+    blanked places before and after.
     """
 
     pieces: tuple[bytes, ...] = field(repr=False)
@@ -31,6 +33,7 @@ class Clean:
     series: str
     place: str
     entries: tuple[Entry, ...] = field(default=(), repr=False)
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
 
 def no_entries(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:

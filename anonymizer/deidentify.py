@@ -6,23 +6,28 @@ it has a VR the standard allows for it, the form of that VR, and it does not rep
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydicom.dataset import Dataset, FileDataset
 
 from anonymizer import elements, gate, reading
 from anonymizer.attribute_types import family_of
 from anonymizer.echo import echo_of
-from anonymizer.errors import InputRefusedError
+from anonymizer.errors import InputRefusedError, ProfileError
 from anonymizer.gate import Reason, Verdict
 from anonymizer.identity import STUDY_UID, identity_of, patient_of
 from anonymizer.key import ProjectKey
-from anonymizer.profile import Profile, screening_profile
+from anonymizer.profile import Option, Profile, screening_profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.receipt import Receipt
-from anonymizer.stamp import as_file, encoding_of, stamp
+from anonymizer.stamp import as_file, claim, encoding_of, stamp
 from anonymizer.walk import Walk
 
+if TYPE_CHECKING:
+    from anonymizer.pixels.account import PictureSink
+
 SCREENING_PROFILE = screening_profile()
-SERIES_UID = 0x0020000E
+SOP_CLASS, SERIES_UID = 0x00080016, 0x0020000E
 
 
 def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[FileDataset, Receipt]:
@@ -30,27 +35,38 @@ def deidentify(dataset: Dataset, key: ProjectKey, profile: Profile = SCREENING_P
 
     Returns a new data set with its own file meta information and empty preamble, and the receipt. The same input, key
     and profile give the same output on any day. Raises InputRefusedError (reason: a code of `gate.Reason`) for what must
-    not pass; its message holds no value of the data set. Source: PS3.15 annex E.
+    not pass; its message holds no value of the data set. Raises ProfileError for a profile that removes faces: they are
+    seen in a whole series only. Source: PS3.15 annex E.
     """
+    if Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES in profile.options:
+        raise ProfileError("faces are removed from whole series", subject=profile.name, accepted="this profile with `shoken deid`")
     with reading.quietly():
         verdict = gate.verdict_on(elements.glanced(dataset), profile)
         if verdict is not None:
             raise InputRefusedError(verdict.reason, verdict.detail)
-        if gate.rests_on_clean_pixels(elements.glanced(dataset), profile):
-            raise InputRefusedError(Reason.BURNED_IN_TEXT_RISK, "its pixels have to be cleaned, and nothing has cleaned them")
-        clean, walk = walked(dataset, key, profile)
-        return clean, walk.receipt()
+        return cleaned(dataset, key, profile)
 
 
-def walked(dataset: Dataset, key: ProjectKey, profile: Profile) -> tuple[FileDataset, Walk]:
-    """A data set that has passed the gate, de-identified and stamped, and the walk that knows what was done.
+def cleaned(dataset: Dataset, key: ProjectKey, profile: Profile, pictures: PictureSink | None = None) -> tuple[FileDataset, Receipt]:
+    """A data set that has passed the gate, header and pixels cleaned as the profile says, and the receipt.
 
-    To be called inside `reading.quietly()`. Raises InputRefusedError.
+    `pictures` hears of every blanked place. To be called inside `reading.quietly()`. Raises InputRefusedError, and
+    AnonymizerError when pixels are to be cleaned and the extra for it is not installed.
     """
     walk = walk_for(dataset, key, profile)
     clean = walk.cleaned(dataset, ())
     stamp(clean, profile)
-    return as_file(clean, dataset), walk
+    file = as_file(clean, dataset)
+    if Option.CLEAN_PIXEL_DATA not in profile.options:
+        return file, walk.receipt()
+    if not gate.holds_pixels(elements.text_at(clean, SOP_CLASS)):
+        claim(file, Option.CLEAN_PIXEL_DATA)
+        return file, walk.receipt().claiming(Option.CLEAN_PIXEL_DATA)
+    from anonymizer.pixels import clean_pixels
+
+    account = clean_pixels(file, dataset, walk.echo, pictures=pictures)
+    claim(file, Option.CLEAN_PIXEL_DATA)
+    return file, walk.receipt().with_pixels(account)
 
 
 def verdict_on_file(seen: Dataset, profile: Profile) -> Verdict | None:
@@ -69,7 +85,7 @@ def walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
     implicit, little = encoding_of(dataset)
-    family = family_of(elements.text_at(dataset, 0x00080016))
+    family = family_of(elements.text_at(dataset, SOP_CLASS))
     return Walk(
         profile=profile,
         pseudonyms=pseudonyms,

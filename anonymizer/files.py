@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset, FileDataset
 
-from anonymizer import bytewalk, elements, gate, pixel_data, reading
+from anonymizer import bytewalk, elements, pixel_data, reading
 from anonymizer.clean import Clean, EntriesOf, all_entries, no_entries
-from anonymizer.deidentify import SCREENING_PROFILE, SERIES_UID, verdict_on_file, walked
+from anonymizer.deidentify import SCREENING_PROFILE, SERIES_UID, cleaned, verdict_on_file
 from anonymizer.errors import AnonymizerError, InputRefusedError
 from anonymizer.gate import Reason, Verdict
 from anonymizer.identity import STUDY_UID
@@ -25,17 +25,14 @@ from anonymizer.profile import Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
 from anonymizer.receipt import Receipt
-from anonymizer.walk import Walk
 from anonymizer.writing import encoded, written
 
 if TYPE_CHECKING:
     from anonymizer.pixels.account import Picture
+    from anonymizer.vault import Entry
 
 _UID = r"[0-9]+(\.[0-9]+)*"
 _PLACE = re.compile(f"{_UID}/{_UID}")  # UIDs that a profile keeps are as the file states them, and ".." is a folder
-if TYPE_CHECKING:
-    from anonymizer.vault import Entry
-
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
 
@@ -101,6 +98,8 @@ def deidentify_file(
 ) -> FileOutcome:
     """De-identify one file into a folder. Bad files are outcomes; nothing half-written remains.
 
+    A profile that removes faces gets everything but that here, and its code is not claimed: `defacing.deface_series` does
+    it on the whole series. Raises AnonymizerError when pixels are to be cleaned and the extra for it is not installed.
     `root` is the folder that the handle is relative to (default: the file's own folder), `index` goes into the outcome.
     Module-level, with picklable arguments and result, for worker processes.
     """
@@ -133,7 +132,7 @@ def deidentify_for_vault(
     verdict = written(destination / name, clean.pieces)
     if verdict is not None:
         return _refused(handle, index, verdict, clean.study, clean.series)
-    return FileOutcome(handle, index, DEIDENTIFIED, "", "", clean.study, clean.series, name, clean.receipt, clean.entries)
+    return FileOutcome(handle, index, DEIDENTIFIED, "", "", clean.study, clean.series, name, clean.receipt, clean.entries, clean.pictures)
 
 
 def scan_identity(path: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[str, str] | Verdict:
@@ -180,24 +179,14 @@ def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile,
             verdict = verdict_on_file(seen, profile) or pixel_data.pixel_verdict(dataset)
             if verdict is not None:
                 return _Refused(verdict, study, series)
-            clean, walk = walked(dataset, key, profile)
-            _clean_pixels(clean, dataset, walk)
-            pieces = (encoded(clean),)
+            pictures: list[Picture] = []
+            clean, receipt = cleaned(dataset, key, profile, None if vault is no_entries else pictures.append)
             place = f"{clean.StudyInstanceUID}/{clean.SeriesInstanceUID}"
-            return Clean(pieces, walk.receipt(), study, series, place, vault(dataset, key))
+            return Clean((encoded(clean),), receipt, study, series, place, vault(dataset, key), tuple(pictures))
     except InputRefusedError as refusal:
         return _Refused(Verdict(Reason(refusal.reason), refusal.detail), study, series)
     except reading.PARSE_ERRORS as error:
         return _Refused(Verdict(Reason.UNPARSEABLE, f"cannot be de-identified ({type(error).__name__})"), study, series)
-
-
-def _clean_pixels(clean: FileDataset, dataset: Dataset, walk: Walk) -> None:
-    """Where pixels are cleaned, once the header is: `clean` is about to be written, `dataset` is what was read.
-
-    Raises InputRefusedError for a file that may only pass with cleaned pixels.
-    """
-    if gate.rests_on_clean_pixels(elements.glanced(dataset), walk.profile):
-        raise InputRefusedError(Reason.BURNED_IN_TEXT_RISK, "its pixels have to be cleaned, and nothing has cleaned them")
 
 
 def _scanned(file: Source, key: ProjectKey, profile: Profile) -> tuple[str, str] | Verdict:

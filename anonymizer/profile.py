@@ -46,6 +46,9 @@ class Option(Enum):
         return self.value[2]
 
 
+ON_PIXELS = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What happens to an attribute and why: `reason` is `profile`, an option's name, or a rule of the unlisted policy."""
@@ -72,6 +75,12 @@ class Profile:
     def method_codes(self) -> tuple[tuple[str, str], ...]:
         """(code, meaning) of CID 7050 for (0012,0064), the basic profile first, options by code."""
         return (BASIC_CODE, *sorted((option.code, option.meaning) for option in self.options))
+
+    @property
+    def header_codes(self) -> tuple[tuple[str, str], ...]:
+        """The codes that cleaning the header earns; the two options on pixels are claimed by those who did that work."""
+        later = {option.code for option in ON_PIXELS}
+        return tuple(code for code in self.method_codes if code[0] not in later)
 
     @property
     def temporal_information(self) -> str:

@@ -87,7 +87,7 @@ class Source:
             return self.head[start:stop]
         try:
             self.file.seek(start)
-            return _read_up_to(self.file, stop - start)
+            return _read_up_to(self.file, max(0, min(stop, self.size) - start))
         except OSError as error:
             raise InputRefusedError(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})") from None
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from anonymizer.profile import Option
 from anonymizer.rules import dictionary_entry
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ class Receipt:
     def with_pixels(self, account: PixelAccount) -> Receipt:
         """The same receipt for a file whose pixels were cleaned."""
         looked_at = "no_text_expected" if account.how.value == "none" else "no_text_found"
-        return replace(self, pixels="text_blanked" if account.boxes else looked_at, pixel_account=account)
+        told = replace(self, pixels="text_blanked" if account.boxes else looked_at, pixel_account=account)
+        return told.claiming(Option.CLEAN_PIXEL_DATA)
+
+    def claiming(self, option: Option) -> Receipt:
+        """The same receipt with the code of an option whose work on the pixels is done."""
+        return replace(self, method_codes=tuple(sorted({*self.method_codes, option.code})))
 
     def counts(self) -> dict[str, int]:
         """How many attribute values each action touched."""

@@ -8,7 +8,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from anonymizer import elements
-from anonymizer.profile import Profile
+from anonymizer.profile import Option, Profile
 from anonymizer.standard import ADDITIONS_EDITION, EDITION
 
 IMPLEMENTATION_CLASS_UID = "2.25.307422640981229148370318906731170273514"
@@ -18,13 +18,20 @@ _STAMPED = tuple(map(BaseTag, (0x00120062, 0x00120063, 0x00120064, 0x00280303)))
 
 
 def stamp(clean: Dataset, profile: Profile) -> None:
-    """Say in the data set what was done: PS3.15 section E.1.1, attributes of PS3.3 C.7.1.1 and C.12.1."""
+    """Say in the data set what was done to its header: PS3.15 section E.1.1, attributes of PS3.3 C.7.1.1 and C.12.1."""
     for stamped in _STAMPED:
         clean.pop(stamped, None)  # an earlier stamp may state another VR
     clean.PatientIdentityRemoved = "YES"
     clean.DeidentificationMethod = [*_METHOD, *profile.name.split("+")]
-    clean.DeidentificationMethodCodeSequence = Sequence([_coded(code, meaning) for code, meaning in profile.method_codes])
+    clean.DeidentificationMethodCodeSequence = Sequence([_coded(code, meaning) for code, meaning in profile.header_codes])
     clean.LongitudinalTemporalInformationModified = profile.temporal_information
+
+
+def claim(clean: Dataset, option: Option) -> None:
+    """Add the code of an option whose work on the pixels is done, once, in order of code."""
+    items = [item for item in clean.get("DeidentificationMethodCodeSequence") or [] if item.CodeValue != option.code]
+    items.append(_coded(option.code, option.meaning))
+    clean.DeidentificationMethodCodeSequence = Sequence(sorted(items, key=lambda item: str(item.CodeValue)))
 
 
 def _coded(code: str, meaning: str) -> Dataset:

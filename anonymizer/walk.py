@@ -50,4 +50,4 @@ class Walk:
     def receipt(self) -> Receipt:
         """The account of everything done, sorted."""
         lines = (ReceiptLine(path_text(path), action, reason, count) for (path, action, reason), count in self.tally.items())
-        return Receipt(self.profile.name, tuple(code for code, _ in self.profile.method_codes), tuple(sorted(lines)))
+        return Receipt(self.profile.name, tuple(code for code, _ in self.profile.header_codes), tuple(sorted(lines)))

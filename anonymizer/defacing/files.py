@@ -20,6 +20,8 @@ from anonymizer.defacing.account import FaceVerdict, SeriesOutcome, refused
 from anonymizer.defacing.deface import deface_source
 from anonymizer.defacing.pixels import PixelsUnreadableError
 from anonymizer.gate import Reason, Verdict
+from anonymizer.profile import Option
+from anonymizer.stamp import claim
 
 
 def deface_series(paths: Sequence[Path]) -> SeriesOutcome:
@@ -31,9 +33,11 @@ def deface_series(paths: Sequence[Path]) -> SeriesOutcome:
     """
     drafts = _Drafts(tuple(paths))
     try:
-        outcome = deface_source(_OnDisk(tuple(paths)), drafts.write)
+        source = _OnDisk(tuple(paths))
+        outcome = deface_source(source, drafts.write)
         if isinstance(outcome, FaceVerdict):
             return SeriesOutcome(outcome.account, outcome.as_verdict())
+        drafts.write_rest(source)
         return SeriesOutcome(outcome, rewritten=drafts.take_places())
     except OSError as error:
         failed = refused("not_written", "the series cannot be rewritten").account
@@ -67,13 +71,20 @@ class _Drafts:
     paths: tuple[Path, ...]
 
     def write(self, index: int, dataset: FileDataset) -> None:
-        """Write one image beside its file, and check that it reached the disk."""
+        """Write one image beside its file, with the option's code, and check that it reached the disk."""
+        claim(dataset, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES)
         buffer = BytesIO()
         dcmwrite(buffer, dataset, enforce_file_format=True)
         with self._draft(index).open("wb") as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
+
+    def write_rest(self, source: _OnDisk) -> None:
+        """The images that had no face in them: only the code is new."""
+        for index in range(len(source)):
+            if not self._draft(index).exists():
+                self.write(index, source.image(index))
 
     def take_places(self) -> int:
         """Put every draft in the place of its file; how many there were."""

@@ -1,6 +1,6 @@
-"""The process that decoders run in: one frame after another over a socket, with a ceiling on memory.
+"""The process that decoders run in: one frame after another over its pipes, with a ceiling on memory.
 
-Run as `python -m cad.read.worker FD BYTES`. A request is the length of the words and of the frame (`>LQ`), the words
+Run as `python -m cad.read.worker BYTES`. A request is the length of the words and of the frame (`>LQ`), the words
 (JSON, the fields of `Coded`), the frame. A reply is a status and a length (`>BQ`) and as many bytes: the stored values
 (status 0), or JSON [reason, sentence] (status 1). A decoder that kills this process kills nothing else.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import struct
 import sys
 import tempfile
@@ -23,30 +22,38 @@ REQUEST, REPLY = struct.Struct(">LQ"), struct.Struct(">BQ")
 _COMPLAINTS = (b"premature end", b"Corrupt JPEG", b"corrupt")
 
 
-def main(descriptor: int, memory_bytes: int) -> None:
+def main(memory_bytes: int) -> None:
     """Serve until the other end closes. Raises nothing that a frame could cause."""
     _limit(memory_bytes)
-    with socket.socket(fileno=descriptor) as line, tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)  # what C libraries complain of on stderr is evidence
-        line.sendall(b"\1")
-        while head := received(line, REQUEST.size):
+    answers = os.dup(1)
+    with tempfile.TemporaryFile() as said:
+        for stream in (1, 2):  # what C libraries print is evidence, and must not get between the answers
+            os.dup2(said.fileno(), stream)
+        _send(answers, b"\1")
+        while head := _received(REQUEST.size):
             words, length = REQUEST.unpack(head)
-            coded = Coded(**json.loads(received(line, words)))
-            status, payload = _answer(bytes(received(line, length)), coded, said)
-            line.sendall(REPLY.pack(status, len(payload)))
-            line.sendall(payload)
+            coded = Coded(**json.loads(_received(words)))
+            status, payload = _answer(bytes(_received(length)), coded, said)
+            _send(answers, REPLY.pack(status, len(payload)))
+            _send(answers, payload)
 
 
-def received(line: socket.socket, count: int) -> bytearray:
-    """Exactly `count` bytes, or none when the other end has closed before or meanwhile."""
+def _received(count: int) -> bytearray:
+    """Exactly `count` bytes of standard input, or none when the other end has closed."""
     data = bytearray(count)
     view, at = memoryview(data), 0
     while at < count:
-        got = line.recv_into(view[at:])
+        got = os.readv(0, [view[at:]])
         if not got:
             return bytearray()
         at += got
     return data
+
+
+def _send(stream: int, data: Any) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(stream, view) :]
 
 
 def _answer(data: bytes, coded: Coded, said: IO[bytes]) -> tuple[int, Any]:
@@ -76,4 +83,4 @@ def _limit(memory_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -1,7 +1,7 @@
 """Decoding that cannot take this process down: frames go to worker processes with limits on memory and time.
 
-Workers start when the first frame comes, are used again, and end with this process however it ends (their line
-closes). They are plain child processes, so they also serve inside daemonic workers, which may have no children of
+Workers start when the first frame comes, are used again, and end with this process however it ends (their pipes
+close). They are plain child processes, so they also serve inside daemonic workers, which may have no children of
 the multiprocessing kind.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import socket
+import select
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 import cad
 from cad.read.decoders import Coded
 from cad.read.extent import FrameError
-from cad.read.worker import REPLY, REQUEST, received
+from cad.read.worker import REPLY, REQUEST
 
 _START_SECONDS = 120.0
 _MOST_WORDS = 4096
@@ -65,7 +66,7 @@ class Workers:
         except FrameError:
             self._idle.put(worker)
             raise
-        except BaseException:  # interrupted between request and answer: the line is out of step
+        except BaseException:  # interrupted between request and answer: the pipes are out of step
             worker.end()
             raise
         self._idle.put(worker)
@@ -89,31 +90,32 @@ class Workers:
 
 
 class _Worker:
-    """One process and the line to it."""
+    """One process and the pipes to it."""
 
     def __init__(self, memory_bytes: int) -> None:
-        self._line, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "cad.read.worker", str(theirs.fileno()), str(memory_bytes)]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),), env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
-            )  # fmt: skip
-        self._line.settimeout(_START_SECONDS)
-        received(self._line, 1)
+        command = [sys.executable, "-P", "-m", "cad.read.worker", str(memory_bytes)]
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
+        )  # fmt: skip
+        assert self._process.stdin and self._process.stdout  # noqa: S101 - both were asked for
+        self._pipes = (self._process.stdin, self._process.stdout)
+        self._requests, self._answers = (pipe.fileno() for pipe in self._pipes)
+        for stream in (self._requests, self._answers):
+            os.set_blocking(stream, False)
+        _receive(self._answers, 1, time.monotonic() + _START_SECONDS)
 
     def decode(self, data: bytes, coded: Coded, seconds: float) -> NDArray[Any]:
         """Raises TimeoutError, OSError when the process is gone, FrameError for the decoder's refusal."""
-        self._line.settimeout(seconds)
+        until = time.monotonic() + seconds
         words = json.dumps(asdict(coded)).encode()
-        self._line.sendall(REQUEST.pack(len(words), len(data)) + words)
-        self._line.sendall(data)
-        head = received(self._line, REPLY.size)
-        status, length = REPLY.unpack(head) if head else (0, 0)
+        _send(self._requests, REQUEST.pack(len(words), len(data)) + words, until)
+        _send(self._requests, data, until)
+        status, length = REPLY.unpack(_receive(self._answers, REPLY.size, until))
         whole = coded.rows * coded.columns * (coded.bits_allocated // 8)
-        payload = received(self._line, length) if (length <= _MOST_WORDS if status else length == whole) else b""
-        if not payload:  # gone, or no longer answering as it was written to
-            raise ConnectionResetError
+        if length != whole if status == 0 else length > _MOST_WORDS:
+            raise ConnectionResetError  # no longer answering as it was written to
+        payload = _receive(self._answers, length, until)
         if status:
             raise FrameError(*json.loads(bytes(payload)))
         kind = f"<{'i' if coded.signed else 'u'}{coded.bits_allocated // 8}"
@@ -121,12 +123,40 @@ class _Worker:
 
     def end(self) -> int:
         """Stop the process; its exit code (negative: the signal that ended it)."""
-        self._line.close()
+        for pipe in self._pipes:
+            pipe.close()
         try:
             return self._process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+def _send(stream: int, data: bytes, until: float) -> None:
+    view = memoryview(data)
+    while view:
+        _await(stream, select.POLLOUT, until)
+        view = view[os.write(stream, view) :]
+
+
+def _receive(stream: int, count: int, until: float) -> bytearray:
+    data = bytearray(count)
+    view, at = memoryview(data), 0
+    while at < count:
+        _await(stream, select.POLLIN, until)
+        got = os.readv(stream, [view[at:]])
+        if not got:
+            raise ConnectionResetError
+        at += got
+    return data
+
+
+def _await(stream: int, event: int, until: float) -> None:
+    """Raises TimeoutError when the pipe is not ready by then."""
+    waiting = select.poll()
+    waiting.register(stream, event)
+    if not waiting.poll(max(0.0, until - time.monotonic()) * 1000):
+        raise TimeoutError
 
 
 def _path() -> str:

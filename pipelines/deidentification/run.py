@@ -80,12 +80,21 @@ def deidentify_export(order: Order, listener: DeidListener) -> Deidentified:
     with contextlib.ExitStack() as stack:
         out = order.out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoken-")), "out")
         check_apart(folders.root_of(order.source), out)
+        if Option.CLEAN_PIXEL_DATA in order.desk.profile.options:
+            _require_text_engine()
         if folders.is_empty(order.source):
             raise OutError("there is not one file in it", subject=f"IN {order.source}", accepted="a folder, DICOMDIR or zip of DICOM files")
         place = stack.enter_context(claimed(out, _identity(order), resume=order.resume))
         vault = stack.enter_context(order.vault()) if order.vault and order.out else None
         books = stack.enter_context(Books(place.root, JobLedger(place.results, owner="deid"), vault))
         return _Run(order, place, books, listener).whole()
+
+
+def _require_text_engine() -> None:
+    """Raise AnonymizerError, which names the extra, before the first file rather than at it."""
+    from anonymizer.pixels import engine_version
+
+    engine_version()
 
 
 def _identity(order: Order) -> dict[str, str]:

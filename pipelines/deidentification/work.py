@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from anonymizer.files import FileOutcome, deidentify_file, deidentify_for_vault
 from anonymizer.gate import Reason
 from anonymizer.key import ProjectKey
-from anonymizer.profile import Profile
+from anonymizer.profile import Option, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.receipt import Receipt
 from anonymizer.vault import Entry
@@ -225,7 +225,8 @@ def rows_refused(job: DeidJob, key: ProjectKey, why: Refusal) -> list[FileRow]:
 @lru_cache(maxsize=512)
 def receipt_text(receipt: Receipt, faces: FaceAccount | None = None) -> tuple[str, str]:
     """The sha256 of a receipt as one line of JSON, and that line; the slices of a series share theirs."""
-    document = receipt.to_json() | ({"defacing": faces.to_json()} if faces else {})
+    told = receipt.claiming(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES) if faces else receipt
+    document = told.to_json() | ({"defacing": faces.to_json()} if faces else {})
     text = json.dumps(document, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest(), text
 

@@ -10,7 +10,9 @@ from anonymizer.errors import ProfileError
 from anonymizer.profile import Decision, Option, basic_profile, profile_named, research_profile, screening_profile
 
 
-@pytest.mark.parametrize("profile", [basic_profile(), screening_profile(), research_profile(), *map(basic_profile, Option)], ids=str)
+@pytest.mark.parametrize(
+    "profile", [basic_profile(), screening_profile(), research_profile(), *map(basic_profile, Option)], ids=lambda profile: profile.name
+)
 def test_a_printed_name_reads_back(profile) -> None:
     assert profile_named(profile.name) == profile
     assert profile_named(profile.name.upper()) == profile

@@ -47,7 +47,8 @@ def test_every_file_is_rewritten_and_nothing_else_lies_around(tmp_path: Path) ->
     assert changed[heads.truth(COARSE, 2).astype(bool)].mean() > 0.9
     for a, b in zip(before, after, strict=True):
         assert b.RecognizableVisualFeatures == "NO"
-        assert {e.tag for e in b} - {e.tag for e in a} == {0x00280302}
+        assert {e.tag for e in b} - {e.tag for e in a} == {0x00280302, 0x00120064}
+        assert [item.CodeValue for item in b.DeidentificationMethodCodeSequence] == ["113102"]
     assert pickle.loads(pickle.dumps(outcome)) == outcome  # noqa: S301
 
 
@@ -62,13 +63,17 @@ def test_a_refused_series_keeps_every_byte(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == paths
 
 
-def test_a_series_that_needs_nothing_keeps_every_byte(tmp_path: Path) -> None:
+def test_a_series_that_needs_nothing_gets_the_code_and_no_more(tmp_path: Path) -> None:
     paths = saved(tmp_path, heads.slices(Scan("T1", spacing=(3, 3, 4), low=(-92, -130, 40))))
-    before = contents(paths)
+    before = [dcmread(path) for path in paths]
     outcome = deface_series(paths)
-    assert (outcome.verdict, outcome.rewritten) == (None, 0)
+    assert (outcome.verdict, outcome.rewritten) == (None, len(paths))
     assert outcome.account.status is Status.NOT_NEEDED
-    assert contents(paths) == before
+    for was, path in zip(before, paths, strict=True):
+        now = dcmread(path)
+        assert [item.CodeValue for item in now.DeidentificationMethodCodeSequence] == ["113102"]
+        del now.DeidentificationMethodCodeSequence
+        assert now == was
 
 
 def test_a_damaged_file_keeps_the_whole_series_as_it_was(tmp_path: Path) -> None:
