@@ -98,9 +98,7 @@ class _Worker:
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
         )  # fmt: skip
-        assert self._process.stdin
-        assert self._process.stdout
-        self._pipes = (self._process.stdin, self._process.stdout)
+        self._pipes: tuple[Any, Any] = (self._process.stdin, self._process.stdout)
         self._requests, self._answers = (pipe.fileno() for pipe in self._pipes)
         for stream in (self._requests, self._answers):
             os.set_blocking(stream, False)

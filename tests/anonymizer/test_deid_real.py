@@ -122,8 +122,6 @@ def test_the_radiograph_s_burned_in_text_is_blanked_and_nothing_else_of_it(share
     folder = shared_data / "presidio_pixelPHI"
     path = next(iter(sorted(folder.glob("*ORIGINAL*.dcm"))))
     outcome = deidentify_file(path, tmp_path, KEY, research_profile())
-    if outcome.detail.endswith("nothing has cleaned them"):
-        pytest.skip("Clean Pixel Data does not reach files yet")
     assert outcome.status == DEIDENTIFIED, outcome.reason
     before, after = dcmread(path).pixel_array, dcmread(tmp_path / outcome.output).pixel_array
     boxes = truth_boxes(folder, path.name)
@@ -134,11 +132,20 @@ def test_the_radiograph_s_burned_in_text_is_blanked_and_nothing_else_of_it(share
     assert (before != after).mean() < 0.2
 
 
+TRUTH_BORDER = 25
+
+
 def truth_boxes(folder: Path, name: str) -> list[tuple[int, int, int, int]]:
-    """(left, top, width, height) of each text of the ground truth for a file."""
+    """(left, top, width, height) of each text of the ground truth for a file.
+
+    The published truth counts from the corner of a picture with a border of 25 pixels around it; drawn over the
+    image without that, no box lies on its text.
+    """
     truth = json.loads((folder / "ground_truth.json").read_text())
     entry = next(value for key, value in truth.items() if Path(key).stem in name or name.startswith(Path(key).stem))
-    return [(box["left"], box["top"], box["width"], box["height"]) for box in found_boxes(entry)]
+    return [
+        (max(0, box["left"] - TRUTH_BORDER), max(0, box["top"] - TRUTH_BORDER), box["width"], box["height"]) for box in found_boxes(entry)
+    ]
 
 
 def found_boxes(entry: object) -> list[dict[str, int]]:
