@@ -98,8 +98,9 @@ class _Worker:
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
         )  # fmt: skip
-        self._pipes: tuple[Any, Any] = (self._process.stdin, self._process.stdout)
-        self._requests, self._answers = (pipe.fileno() for pipe in self._pipes)
+        pipes: tuple[Any, Any] = (self._process.stdin, self._process.stdout)
+        self._pipes = pipes
+        self._requests, self._answers = (pipe.fileno() for pipe in pipes)
         for stream in (self._requests, self._answers):
             os.set_blocking(stream, False)
         _receive(self._answers, 1, time.monotonic() + _START_SECONDS)
