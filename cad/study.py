@@ -36,9 +36,9 @@ class Acquisition:
     """How the scanner made the pictures of a series, as its headers say (PS3.3 C.8.3, C.8.13 and C.7.6.16).
 
     Times in ms, the flip angle in degrees, b-values in s/mm2. `image_types` are the different ImageType (or FrameType) values
-    within the series; `contrast_given` is "yes" (an agent, dose or route is named), "likely" (the header keeps an emptied agent, as
-    de-identified ones do; PS3.3 C.7.6.4 asks for it only where one was given) or ""; `contrasts` what an enhanced object says in words (AcquisitionContrast and the like). Missing values are
-    None or empty.
+    within the series, `contrasts` what an enhanced object says in words (AcquisitionContrast and the like). `contrast_given` is
+    "yes" (an agent, dose or route is named), "likely" (the header keeps an emptied agent, as de-identified ones do; PS3.3
+    C.7.6.4 asks for it only where one was given) or "". Missing values are None or empty.
     """
 
     echo_times_ms: tuple[float, ...] = ()

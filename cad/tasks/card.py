@@ -25,15 +25,15 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
         [
             f"# {header.task} {header.version}",
             "",
-            "Research software, not a medical device. Trained on **simulated scans only**: no figure below says anything about patients.",
+            _promise(recipe),
             "",
             f"- Weights: `{header.task}-{header.version}.safetensors`, sha256 `{sha256}`",
             f"- Code version: {header.code_version}",
-            f"- Training data: {recipe.budget.train} simulated scans, fingerprint `{header.data_fingerprint}`",
-            f"- Calibration: {recipe.budget.calibration} further simulated scans; held out: {recipe.budget.test} more. No seed is shared.",
+            f"- Training data: {recipe.budget.train} {recipe.source}, fingerprint `{header.data_fingerprint}`",
+            f"- Calibration: {recipe.budget.calibration} further {_scans(recipe)}; held out: {recipe.budget.test} more. {_apart(recipe)}",
             f"- Made by: `shoken train {header.task}` (seed {recipe.seed})",
             f"- Inputs: {rule}",
-            SIMULATOR,
+            *([SIMULATOR] if _simulated(recipe) else []),
             "",
             "## Networks",
             "",
@@ -42,7 +42,7 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             *stages,
             "",
             *(["## Operating points (chosen on the calibration set)", "", *_POINTS_HEAD, *points, ""] if points else []),
-            "## Held-out simulated scans",
+            f"## Held-out {_scans(recipe)}",
             "",
             "| figure | value | 95 % interval | over |",
             "|---|---|---|---|",
@@ -50,6 +50,24 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             "",
         ]
     )
+
+
+def _simulated(recipe: Recipe) -> bool:
+    return recipe.source == "simulated scans"
+
+
+def _scans(recipe: Recipe) -> str:
+    return "simulated scans" if _simulated(recipe) else "imported scans"
+
+
+def _apart(recipe: Recipe) -> str:
+    return "No seed is shared." if _simulated(recipe) else "No patient is shared, nor any slice pixel for pixel."
+
+
+def _promise(recipe: Recipe) -> str:
+    if _simulated(recipe):
+        return "Research software, not a medical device. Trained on **simulated scans only**: no figure below says anything about patients."
+    return "Research software, not a medical device. Trained on imported scans: figures hold for held-out patients of the same data set."
 
 
 _POINTS_HEAD = ("| stage | threshold | lesions kept | 95 % interval | lesions |", "|---|---|---|---|---|")

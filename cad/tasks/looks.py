@@ -2,8 +2,8 @@
 
 Pixels name the wanted part: looked through, with a warning where the header names another one. Pixels name another part: refused,
 whatever the header says. Pixels are unsure ("other": half a chest, a child, an odd crop): looked through with a warning when
-the header names the wanted part, since hiding half a thorax from a reader helps nobody and the task still needs to find its
-organ; refused when the header is silent or names another part, since then no witness speaks for it.
+the header names the wanted part and some of its signs are there, since hiding half a thorax from a reader helps nobody; refused
+when either witness is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def fits(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
         return Fit(warnings=(_contradicted(part, series),)) if header == "no" else Fit()
     if part.name != "other":
         return Fit(refusal=wrong_part(task, needs.body, part))
-    if header == "yes":
+    if header == "yes" and part.partly == needs.body:
         return Fit(warnings=(_unsure(needs, part, series),))
     said = f"names {series.body_part}" if series.body_part else "names no body part"
     detail = f"{task} needs a {needs.body}; the pixels do not show one for certain ({part.reason}) and the header {said}"

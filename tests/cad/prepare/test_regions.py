@@ -115,7 +115,7 @@ def test_body_parts_are_told_apart_on_phantoms() -> None:
 
 @pytest.mark.parametrize(
     ("folder", "part"),
-    [("Lung_Dx-A0002_B40f", "chest"), ("totalseg_example_ct_dicom_j2k", "abdomen"), ("pseudoPHI_MR_ftdc/dicom", "other")],
+    [("Lung_Dx-A0002_B40f", "chest"), ("totalseg_example_ct_dicom_j2k", "abdomen"), ("pseudoPHI_MR_ftdc/dicom", "body")],
 )
 def test_body_parts_of_real_scans(shared_data: Path, folder: str, part: str) -> None:
     scan = read_headers(sorted((shared_data / folder).iterdir()))
