@@ -19,9 +19,11 @@ from pipelines.config import load_settings
 
 DECODERS = ("pylibjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls", "python-gdcm")
 EXTRAS = {
-    "mlflow": ("mlops", "a model index to browse"),
+    "rapidocr": ("pixels", "search for text burned into pixels (clean_pixel_data)"),
+    "pypdf": ("documents", "search of encapsulated PDF (clean_structured_content)"),
+    "cryptography": ("vault", "way back from pseudonyms (--vault, reidentify)"),
+    "mlflow": ("mlops", "model index to browse"),
     "ray": ("cluster", "screening on a cluster"),
-    "weasyprint": ("pdf", "reports as PDF"),
 }
 MIN_FREE_GIB = 5
 _JAPANESE_FONTS = ("NotoSansCJK", "NotoSerifCJK", "ipag", "ipaexg", "TakaoGothic", "VL-Gothic", "Hiragino", "msgothic", "YuGoth")
@@ -70,7 +72,7 @@ def _packages() -> Iterator[Check]:
         yield Check(f"decoder {name}", "ok" if found else "missing", found or "compressed images may be refused", f"pip install {name}")
     for module, (extra, use) in EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
-        yield Check(module, "ok" if there else "missing", _installed(module) or f"no {use}", f"the extra `{extra}` (pip install {module})")
+        yield Check(module, "ok" if there else "missing", _installed(module) or f"no {use}", f"pip install 'shoken[{extra}]'")
 
 
 def _settings() -> Iterator[Check]:
