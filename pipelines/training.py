@@ -44,9 +44,26 @@ class Training:
     index: str
 
 
-def run_training(task: str, out: Path, settings: Settings, say: Say) -> Training:
-    """Train one task and record the run. Raises ShokenError for a task that is unknown or cannot be trained."""
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An imported data set to train on: its folder, how many readers must agree on a lesion, how their outlines become one."""
+
+    folder: Path
+    at_least: int = 1
+    outline: str = "staple"
+
+
+def run_training(task: str, out: Path, settings: Settings, say: Say, data: Imported | None = None) -> Training:
+    """Train one task on simulated scans, or on a data set, and record the run.
+
+    Raises ShokenError for a task that is unknown or cannot be trained, or for a data set that cannot serve it.
+    """
     trainable = task_named(task)
+    if data is not None:
+        from cad.datasets.consensus import Agreement
+        from cad.tasks.imported import over_imported
+
+        trainable, out = over_imported(trainable, data.folder, Agreement(data.at_least, data.outline), out, say)
     if not isinstance(trainable, Trainable):
         able = [name for name, other in installed_tasks().items() if isinstance(other, Trainable)]
         raise ShokenError("has no training of its own", subject=task, accepted=", ".join(able) or "no installed task has one")

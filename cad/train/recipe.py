@@ -45,7 +45,8 @@ class Recipe:
     """One task's training. `phantom` makes the study of a seed, `truth` picks the labels to learn; both are
     module-level functions, so that worker processes can have them.
 
-    Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides.
+    Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides. `source` says
+    for the model card what the scans are; a phantom may be an imported scan (see cad.tasks.imported).
     """
 
     task: str
@@ -56,6 +57,7 @@ class Recipe:
     networks: dict[str, NetworkSpec]
     budget: Budget
     seed: int = 7
+    source: str = "simulated scans"
 
     def identity(self) -> str:
         """Everything but the data that decides the trained weights, as text."""

@@ -13,14 +13,20 @@ from pipelines.commands.terminal import JsonOption, put, put_json, spinner
 def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="An installed task.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where model file, card and cached data go.")] = Path("out/training"),
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Train on an imported data set (`shoken data`).")] = None,
+    agreement: Annotated[int, typer.Option(metavar="N", help="With --data: lesions that N readers or more agree on.")] = 1,
+    outline: Annotated[
+        str, typer.Option(metavar="staple|majority|union|intersection", help="With --data: one outline of several.")
+    ] = "staple",
     json: JsonOption = False,
 ) -> int:
     """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed."""
     from pipelines.config import load_settings
-    from pipelines.training import run_training
+    from pipelines.training import Imported, run_training
 
     with spinner(f"training {task}") as bar:
-        trained = run_training(task, out, load_settings(), bar["update"])
+        imported = Imported(data, agreement, outline) if data else None
+        trained = run_training(task, out, load_settings(), bar["update"], imported)
     if json:
         put_json({"task": task, "file": str(trained.file), "sha256": trained.sha256, "index": trained.index})
     else:
