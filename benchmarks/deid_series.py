@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmwrite, uid
-from pydicom.datadict import DicomDictionary, keyword_for_tag
+from pydicom.datadict import DicomDictionary, keyword_for_tag  # type: ignore[attr-defined]
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 
 ELEMENTS = 258

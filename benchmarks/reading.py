@@ -116,7 +116,8 @@ def make(folder: Path) -> None:
     def scene(where: object) -> np.ndarray:
         k = round(where.origin_mm[2] + 149.5)  # type: ignore[attr-defined]
         truth[k] = np.rint(np.clip(np.roll(base, 2 * k, 0) - 200, -1000, 1500) + rng.normal(0, 12, SHAPE[1:]))
-        return truth[k][None]
+        plane: np.ndarray = truth[k][None]
+        return plane
 
     datasets = factory.build(scene, factory.Layout(factory.small_grid(SHAPE, (1.0, 0.7, 0.7))))
     factory.save(datasets, folder / "raw")
@@ -136,10 +137,11 @@ def read(reader: str, folder: Path, threads: int | None = None) -> dict[str, flo
     program = HEAD + imports + START + work + STOP + after + TAIL
     env = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     done = subprocess.run([PYTHON, "-c", program, str(folder)], capture_output=True, text=True, env=env, check=False)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    found: dict[str, float] | None = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    return found
 
 
-def scaling(folder: Path) -> dict[str, object]:
+def scaling(folder: Path) -> dict[str, dict[str, float] | None]:
     """JPEG 2000 with one worker and with two."""
     by_count = {str(n): read("shoken", folder / "j2k", n) for n in (1, 2)}
     table("JPEG 2000 by workers", ("workers", "s", "cpu s"), [(n, one["seconds"], one["cpu"]) for n, one in by_count.items() if one])
@@ -158,7 +160,8 @@ def scan(folder: Path, count: int) -> dict[str, float]:
         program += "print(json.dumps({'seconds': seconds, 'cpu': u.ru_utime + u.ru_stime - cpu0, 'mib': u.ru_maxrss / 1024}))\n"
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run([PYTHON, "-c", program, links], capture_output=True, text=True, env=env, check=True)
-    return json.loads(done.stdout)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 if __name__ == "__main__":

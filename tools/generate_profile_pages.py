@@ -8,7 +8,6 @@ compares it with what is in the repository.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -27,7 +26,9 @@ def pages(page: str) -> dict[str, str]:
     """Every generated file by its path under docs/, given the text of the page that has generated parts."""
     parts = {"options": options_table(), "screening": summary(screening_profile()), "echo": measure_echo.report()}
     for name, text in parts.items():
-        page = re.sub(f"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda match, text=text: match[1] + text + match[2], page, flags=re.S)
+        before, rest = page.split(f"<!-- {name} -->\n", 1)
+        after = rest.split(f"\n<!-- /{name} -->", 1)[1]
+        page = f"{before}<!-- {name} -->\n{text}\n<!-- /{name} -->{after}"
     heads = {name: f"# The profile `{name}`, row by row\n\nPrinted by `shoken deid --describe --profile {name}`.\n\n" for name in PROFILES}
     return {PAGE: page} | {f"profiles/{name}.md": heads[name] + describe(profile()) for name, profile in PROFILES.items()}
 
