@@ -38,12 +38,13 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class SeriesChoice:
-    """Which series served which task, or why none or not this one did."""
+    """Which series served which task, or why not this one did: `reason` is one sentence, `shows` what the series is, in a few words."""
 
     task: str
     series_instance_uid: str
     chosen: bool
     reason: str
+    shows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

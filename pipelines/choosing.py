@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cad.errors import Refusal
 from cad.read.assemble import Assembled
+from cad.read.mr_sequence import mr_sequence
 from cad.report import SeriesChoice
 from cad.study import Series
 from cad.tasks.task import Fit, Looking, Suitability, Task, TaskResult
@@ -117,4 +118,13 @@ def _volumes(choosing: Choosing, series: Series, assemble: Assemble) -> list[Vol
 
 
 def _choice(task: Task, series: Series, chosen: bool, reason: str) -> SeriesChoice:
-    return SeriesChoice(task.name, series.series_instance_uid, chosen, reason)
+    return SeriesChoice(task.name, series.series_instance_uid, chosen, reason, shows(series))
+
+
+def shows(series: Series) -> str:
+    """What a series is, in a few words a reader knows it by."""
+    thick = series.slice_spacing_mm or series.slice_thickness_mm
+    places = f"{series.slices} slice{'s' * (series.slices != 1)}" + (f", {thick:.3g} mm apart" if thick else "")
+    several = f", {series.repeats} pictures at each place" if series.repeats > 1 else ""
+    kind = mr_sequence(series).name if series.modality == "MR" else series.kernel
+    return " ".join(word for word in (series.modality, series.plane, f"{places}{several}", f"({kind})" if kind else "") if word)
