@@ -20,7 +20,7 @@ from cad.report import CaseReport
 from cad.space import Point
 from cad.write.charts import curve_figure, funnel_figure
 from cad.write.words import millimetres, number, span, unit, word, words
-from cad.write.worklist import SCREENED, WorklistRow, best_first, worklist_document
+from cad.write.worklist import SCREENED, WorklistRow, in_order, worklist_document
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FINDING_IMAGE = re.compile(r"finding-(\d+)-(\w+)\.png")
@@ -75,7 +75,7 @@ def worklist_page(rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapp
 
     `totals` adds counts of the run (label or word key to number), such as files refused.
     """
-    known, ranked = words(lang), list(enumerate(best_first(rows), 1))
+    known, ranked = words(lang), in_order(rows)
     return (
         _environment(lang)
         .get_template("worklist.html")
@@ -93,7 +93,7 @@ def worklist_page(rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapp
     )
 
 
-def _row(row: WorklistRow, rank: int) -> dict[str, Any]:
+def _row(row: WorklistRow, rank: int | None) -> dict[str, Any]:
     shown = {name: getattr(row, name) for name in row.__slots__}
     return {**shown, "rank": rank, "link": _relative(row.report), "thumbnail": _relative(row.thumbnail)}
 

@@ -78,14 +78,17 @@ def priority(confidences: Sequence[float]) -> float:
     return 1.0 - math.prod(1.0 - confidence for confidence in confidences)
 
 
-def best_first(rows: Iterable[WorklistRow]) -> tuple[WorklistRow, ...]:
-    """Screened studies by falling priority, then the ones that were not screened; ties by case."""
-    return tuple(sorted(rows, key=lambda row: (row.priority is None, -(row.priority or 0.0), row.case)))
+def in_order(rows: Iterable[WorklistRow]) -> tuple[tuple[int | None, WorklistRow], ...]:
+    """Every row with its rank: studies that were not screened first and without one, then by falling priority from 1; ties by case."""
+    ordered = sorted(rows, key=lambda row: (row.priority is not None, -(row.priority or 0.0), row.case))
+    unscreened = sum(row.priority is None for row in ordered)
+    return tuple((None if row.priority is None else place - unscreened, row) for place, row in enumerate(ordered, 1))
 
 
 def worklist_document(rows: Iterable[WorklistRow]) -> dict[str, Any]:
-    """`worklist.json` (docs/schemas/worklist.schema.json): one row a study, best first, ranked from 1."""
-    ordered = best_first(rows)
+    """`worklist.json` (docs/schemas/worklist.schema.json): one row a study, in the order of `in_order`."""
+    ranked = in_order(rows)
+    ordered = [row for _, row in ranked]
     return {
         "schema_version": SCHEMA_VERSION,
         "totals": {
@@ -94,5 +97,5 @@ def worklist_document(rows: Iterable[WorklistRow]) -> dict[str, Any]:
             "not_screened": sum(row.status != SCREENED for row in ordered),
             "findings": sum(row.counts.findings for row in ordered),
         },
-        "studies": [{"rank": rank, **asdict(row)} for rank, row in enumerate(ordered, 1)],
+        "studies": [{"rank": rank, **asdict(row)} for rank, row in ranked],
     }

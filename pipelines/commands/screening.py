@@ -116,7 +116,11 @@ def _tell(result: Screening, out: Path, *, as_json: bool) -> None:
     if as_json:
         put_json(_document(result, out))
         return
-    table("Studies, best first", ("case", "status", "findings", "top finding", "confidence", "files", "note"), _study_rows(result))
+    table(
+        "Studies: not screened first, then by priority",
+        ("case", "status", "findings", "top finding", "confidence", "files", "note"),
+        _study_rows(result),
+    )
     if result.refused:
         reasons = sorted(result.refused.items(), key=lambda item: (-item[1], item[0]))
         table("Files refused", ("reason", "files"), reasons)
@@ -125,7 +129,7 @@ def _tell(result: Screening, out: Path, *, as_json: bool) -> None:
 
 
 def _study_rows(result: Screening) -> list[tuple[object, ...]]:
-    from cad.write.worklist import best_first
+    from cad.write.worklist import in_order
 
     return [
         (
@@ -137,7 +141,7 @@ def _study_rows(result: Screening) -> list[tuple[object, ...]]:
             row.counts.files,
             ", ".join(dict.fromkeys(note.reason for note in row.notes)),
         )
-        for row in best_first(result.rows)
+        for _, row in in_order(result.rows)
     ]
 
 

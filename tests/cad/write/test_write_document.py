@@ -15,7 +15,7 @@ from cad.report import CaseReport
 from cad.write.canonical import document_bytes, rounded
 from cad.write.document import case_document
 from cad.write.manifest import ManifestRow, manifest_bytes
-from cad.write.worklist import WorklistRow, best_first, priority, row_of, worklist_document
+from cad.write.worklist import WorklistRow, in_order, priority, row_of, worklist_document
 
 
 def read(document: dict) -> dict:
@@ -94,12 +94,12 @@ def row(case: str, value: float | None, **more) -> WorklistRow:
     return WorklistRow(case, "screened" if value is not None else "not_screened", value, **more)
 
 
-def test_the_worklist_is_best_first_with_unscreened_last_and_ties_by_case():
+def test_the_worklist_begins_with_what_was_not_screened_then_falls_by_priority_ties_by_case():
     rows = [row("b", 0.2), row("u", None), row("c", 0.9), row("a", 0.2)]
     document = worklist_document(rows)
-    assert [(s["rank"], s["case"]) for s in document["studies"]] == [(1, "c"), (2, "a"), (3, "b"), (4, "u")]
+    assert [(s["rank"], s["case"]) for s in document["studies"]] == [(None, "u"), (1, "c"), (2, "a"), (3, "b")]
     assert document["totals"] == {"studies": 4, "screened": 3, "not_screened": 1, "findings": 0}
-    assert best_first(rows[::-1]) == best_first(rows)
+    assert in_order(rows[::-1]) == in_order(rows)
 
 
 def test_worklist_rows_are_as_their_schema_says():
