@@ -85,7 +85,8 @@ def walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
     patient = patient_of(dataset)
     pseudonyms = Pseudonyms(key)
     implicit, little = encoding_of(dataset)
-    family = family_of(elements.text_at(dataset, SOP_CLASS))
+    sop_class = elements.text_at(dataset, SOP_CLASS)
+    family = family_of(sop_class)
     return Walk(
         profile=profile,
         pseudonyms=pseudonyms,
@@ -93,6 +94,7 @@ def walk_for(dataset: Dataset, key: ProjectKey, profile: Profile) -> Walk:
         days=pseudonyms.shift_days(patient),
         echo=echo_of(identity_of(dataset, profile.plan(family, 0))),
         family=family,
+        pixels=gate.pixel_tags(sop_class),
         implicit=implicit,
         little=little,
     )

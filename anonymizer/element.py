@@ -23,11 +23,11 @@ from anonymizer.ages import capped
 from anonymizer.documents import document_fault, rewritten
 from anonymizer.identity import ACCESSION, PATIENT_ID, PATIENT_NAME
 from anonymizer.overlays import overlay_without_text
-from anonymizer.pixel_data import PIXEL_DATA, only_pixels
+from anonymizer.pixel_data import only_pixels
 from anonymizer.profile import Decision
 from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
 from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs, is_repeating_group
-from anonymizer.trust import BINARY_VRS, CHARACTER_SET, Doubt, vr_is_trusted
+from anonymizer.trust import BINARY_VRS, CHARACTER_SET, PIXELS, Doubt, vr_is_trusted
 
 if TYPE_CHECKING:
     from anonymizer.walk import Walk
@@ -254,6 +254,8 @@ class Element:
 
     def _kept(self) -> DataElement | RawDataElement | None:
         vr = self._vr()
+        if self.tag in PIXELS and (self.tag not in self.walk.pixels or len(self.path) > 1):
+            return self._done("removed", "pixels_out_of_place", None)
         if not vr_is_trusted(self.tag, self._stated_vr(), vr):
             return self._done("removed", "unexpected_vr", None)
         if vr == "SQ":
@@ -278,7 +280,7 @@ class Element:
         return None if vr == "UI" else dummy_value(vr)
 
     def _trimmed(self, value: bytes) -> DataElement | RawDataElement:
-        kept, reasons = only_pixels(self.source, value)
+        kept, reasons = only_pixels(self.source, value, self.tag)
         if not reasons:
             return self.element
         for reason in reasons:
@@ -291,7 +293,7 @@ class Element:
     def _portable(self, vr: str) -> DataElement | RawDataElement | None:
         """The raw element where its bytes fit the output's encoding, else a converted copy."""
         element = self.element
-        if self.tag == PIXEL_DATA and isinstance(element.value, bytes):
+        if self.tag in PIXELS and isinstance(element.value, bytes):
             element = self._trimmed(element.value)
         if isinstance(element, RawDataElement):
             same = (element.is_implicit_VR, element.is_little_endian) == (self.walk.implicit, self.walk.little)

@@ -127,6 +127,7 @@ _SCREEN_WORDS = re.compile(
     re.I,
 )
 _PLAIN = basic_profile()
+_PIXEL_DATA, _FLOATS = 0x7FE00010, (0x7FE00008, 0x7FE00009)
 
 
 def verdict_on(dataset: Dataset, profile: Profile = _PLAIN) -> Verdict | None:
@@ -179,6 +180,13 @@ def rests_on_clean_pixels(dataset: Dataset, profile: Profile) -> bool:
 def holds_pixels(sop_class: str) -> bool:
     """Whether instances of a SOP class that may pass carry pixel data."""
     return not _is_content(sop_class) and sop_class not in _WITHOUT_PIXELS
+
+
+def pixel_tags(sop_class: str) -> frozenset[int]:
+    """Which elements of pixels an instance may carry, at its top level only; any other holds what nobody looks at."""
+    if not holds_pixels(sop_class):
+        return frozenset()
+    return frozenset({_PIXEL_DATA, *_FLOATS}) if sop_class == uid.ParametricMapStorage else frozenset({_PIXEL_DATA})
 
 
 def _is_content(sop_class: str) -> bool:

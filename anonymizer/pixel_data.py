@@ -17,7 +17,7 @@ from pydicom.tag import BaseTag
 
 from anonymizer import codestreams, elements
 from anonymizer.errors import InputRefusedError
-from anonymizer.gate import Reason, Verdict, holds_pixels
+from anonymizer.gate import Reason, Verdict, holds_pixels, pixel_tags
 from anonymizer.reading import PARSE_ERRORS
 
 PIXEL_DATA = 0x7FE00010
@@ -69,10 +69,13 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
     """
     if not holds_pixels(elements.text_at(dataset, _SOP_CLASS)):
         return None
-    element = elements.get(dataset, PIXEL_DATA)
-    if element is None and not any(tag in dataset for tag in _FLOATS):
+    held = [tag for tag in sorted(pixel_tags(elements.text_at(dataset, _SOP_CLASS))) if tag in dataset]
+    element = elements.get(dataset, held[0]) if held else None
+    if element is None:
         return Verdict(Reason.TRUNCATED, "an image without pixel data")
-    if element is None or _is_encapsulated(element):
+    if len(held) > 1:
+        return Verdict(Reason.UNPARSEABLE, "more than one kind of pixel data in one image")
+    if _is_encapsulated(element):
         return None
     layout = layout_of(dataset)
     if layout is None:
@@ -82,13 +85,13 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
     return None
 
 
-def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """The value of Pixel Data without what shows nowhere, and why it is not the same object; the pixels decode to the same.
+def only_pixels(dataset: Dataset, value: bytes, tag: int = PIXEL_DATA) -> tuple[bytes, tuple[str, ...]]:
+    """The value of Pixel Data, also that of floating point, without what shows nowhere, and why it is not the same object; the pixels decode to the same.
 
     Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`, `text_in_the_codestream`. `dataset` describes the pixels
     and holds them. Raises InputRefusedError when compressed frames cannot be walked.
     """
-    element = elements.get(dataset, PIXEL_DATA)
+    element = elements.get(dataset, tag)
     layout = layout_of(dataset)
     if element is not None and _is_encapsulated(element):
         return _compressed(value, layout)
@@ -98,7 +101,7 @@ def only_pixels(dataset: Dataset, value: bytes) -> tuple[bytes, tuple[str, ...]]
     kept = _without_tail(value, layout)
     if kept is not value:
         reasons.append("bytes_behind_the_last_pixel")
-    plain = _without_spare_bits(kept, layout, "<u2" if dataset.original_encoding[1] is not False else ">u2")
+    plain = kept if tag in _FLOATS else _without_spare_bits(kept, layout, "<u2" if dataset.original_encoding[1] is not False else ">u2")
     if plain is not kept:
         reasons.append("bits_outside_the_stored")
     return plain, tuple(reasons)

@@ -21,7 +21,10 @@ from anonymizer.receipt import Receipt, ReceiptLine, path_text
 
 @dataclass(slots=True)
 class Walk:
-    """One data set being cleaned: the settled choices, and the tally of what was done."""
+    """One data set being cleaned: the settled choices, and the tally of what was done.
+
+    `pixels` are the elements of pixels that its top level may carry (`gate.pixel_tags`).
+    """
 
     profile: Profile
     pseudonyms: Pseudonyms
@@ -29,6 +32,7 @@ class Walk:
     days: int
     echo: Echo
     family: Family
+    pixels: frozenset[int]
     implicit: bool
     little: bool
     tally: Counter[tuple[tuple[int, ...], str, str]] = field(default_factory=Counter)
