@@ -40,13 +40,8 @@ class BodyPart:
     partly: str = ""
 
 
-def looks_like(volume: Volume) -> str:
-    """The name alone, from the voxels (CT in HU, MR in any unit)."""
-    return body_part(volume).name
-
-
 def body_part(volume: Volume) -> BodyPart:
-    """What the voxels show, with a score and the reason."""
+    """What the voxels show (CT in HU, MR in any unit), with a score and the reason."""
     small = coarsen(volume, _COARSE_MM if volume.modality == "CT" else _FINE_MM)
     if not _is_picture(small):
         return BodyPart("other", 0.0, "neighbouring voxels have nothing in common: noise, not anatomy")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cad.errors import Refusal
 from cad.prepare import regions
+from cad.prepare.intensity import scale, tissue_window
 from cad.prepare.resample import resample, resample_labels
 from cad.space import Grid
 from cad.volume import Volume
@@ -89,20 +88,10 @@ def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Gr
     return Grid.axial(shape, (spacing_mm,) * 3).around(centre_mm, shape, spacing_mm)
 
 
-def scale(voxels: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
-    """Intensities to float32 in [0, 1]."""
-    fraction = (np.asarray(voxels, dtype=np.float32) - np.float32(low)) / np.float32(high - low)
-    return fraction.clip(0, 1)
-
-
 def _intensity_range(volume: Volume, mask: Volume, rule: InputRule) -> tuple[float, float]:
     if rule.low is not None and rule.high is not None:
         return rule.low, rule.high
-    inside = volume.voxels[mask.voxels > 0]
-    median = float(np.median(inside))
-    spread = 1.4826 * float(np.median(np.abs(inside - median))) or 1.0
-    # Tissue lies within a few spreads of the median; enhancing lesions reach far above it.
-    return median - 6 * spread, median + 12 * spread
+    return tissue_window(volume, mask)
 
 
 def _canonical_grid(mask: Volume, rule: InputRule) -> Grid:

@@ -1,4 +1,4 @@
-"""Grey values a network can use: HU windows, MR bias field and normalisation. Pure functions."""
+"""Grey values a network can use: a window in HU, the same from the tissue itself for MR, and the MR bias field. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,41 +11,33 @@ from cad.errors import ShokenError
 from cad.prepare.resample import to_itk
 from cad.volume import Volume
 
-_CLIP_Z = (-5.0, 10.0)  # bright lesions on T1c and FLAIR reach 6 to 8; beyond are vessels and artefacts
-_NORMAL_IQR = 1.349  # interquartile range of the standard normal distribution
 
-
-def window(voxels: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
+def scale(voxels: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
     """Linear map of [low, high] to [0, 1], clipped; float32, the shape stays. Raises ShokenError unless low < high."""
     if not low < high:
         raise ShokenError(f"window is empty: low {low}, high {high}", subject="window", accepted="low < high")
-    out: NDArray[np.float32] = np.subtract(voxels, np.float32(low), dtype=np.float32)
-    out *= np.float32(1 / (high - low))
-    np.clip(out, 0, 1, out=out)
-    return out
+    fraction = (np.asarray(voxels, dtype=np.float32) - np.float32(low)) / np.float32(high - low)
+    return fraction.clip(0, 1)
 
 
-def normalise_mr(volume: Volume, brain: Volume) -> Volume:
-    """MR intensities as robust z-scores of the tissue inside `brain`; float32, unit "z", clipped to [-5, 10].
+def tissue_window(volume: Volume, organ: Volume) -> tuple[float, float]:
+    """The window (low, high) of an MR from its own tissue inside the organ's mask: median - 6 and + 12 robust spreads.
 
-    Centre is the median and scale the interquartile range over 1.349 inside the mask, so a lesion or a
-    bright vessel hardly moves them. An empty mask falls back on the voxels above the mean; a constant
-    image becomes zeros.
+    The spread is 1.4826 times the median absolute deviation, so that neither lesions nor vessels nor the scanner's gain move
+    what normal tissue becomes. 1 where the tissue is constant.
     """
-    inside = volume.voxels[brain.voxels > 0]
-    if inside.size == 0:
-        inside = volume.voxels[volume.voxels >= volume.voxels.mean()]
-    low, middle, high = np.percentile(inside.astype(np.float32), (25, 50, 75))
-    scale = float(high - low) / _NORMAL_IQR or float(inside.std()) or 1.0
-    out = np.subtract(volume.voxels, np.float32(middle), dtype=np.float32)
-    out *= np.float32(1 / scale)
-    return volume.like(np.clip(out, *_CLIP_Z, out=out), unit="z")
+    inside = volume.voxels[organ.voxels > 0]
+    median = float(np.median(inside))
+    spread = 1.4826 * float(np.median(np.abs(inside - median))) or 1.0
+    # Tissue lies within a few spreads of the median; enhancing lesions reach far above it.
+    return median - 6 * spread, median + 12 * spread
 
 
 def correct_bias(volume: Volume, mask: Volume, spacing_mm: float = 4.0) -> Volume:
     """N4 bias field correction (Tustison 2010, SimpleITK), fitted at about `spacing_mm`, applied at full resolution.
 
-    `mask` is the head, on the same grid. float32 in the volume's unit; the mean inside the mask stays.
+    `mask` is the head (`regions.body`), on the same grid. float32 in the volume's unit; the mean inside the mask stays. No shipped
+    network was trained on corrected images, so none is given them; for models that were, and for measurements of signal.
     """
     import SimpleITK as sitk
 

@@ -35,12 +35,6 @@ def lungs(volume: Volume) -> Volume:
     return small.mask(lungs_coarse(small), volume)
 
 
-def head(volume: Volume) -> Volume:
-    """The head of an MR, scalp included, cavities filled."""
-    small = coarsen(volume, _COARSE_MM)
-    return small.mask(_tissue(small), volume)
-
-
 def brain(volume: Volume) -> Volume:
     """The brain of a head MR, roughly: what stays in one piece when the thin skull and scalp are eroded away.
 
