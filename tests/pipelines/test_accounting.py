@@ -61,7 +61,7 @@ def test_screening_uses_or_refuses_every_file_and_shows_first_what_nobody_looked
     assert all(well_refused(row) for row in refused)
     assert {"gap_in_series", "single_slice", "duplicate_slice", "truncated", "not_dicom"} <= {row["reason"] for row in refused}
     (gap,) = {row["detail"] for row in refused if row["reason"] == "gap_in_series"}
-    assert "4" in gap, "the size of the gap is the evidence"
+    assert "4.00 mm between 4.00 and 8.00 mm" in gap, "the gap's size and positions are the evidence"
     statuses = [row["status"] for row in worklist(out)]
     assert statuses == ["not_screened"] * 3 + ["screened"]
     assert all(row["notes"] for row in worklist(out)[:3])
