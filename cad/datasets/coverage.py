@@ -54,11 +54,20 @@ def coverage_text(report: Mapping[str, Any]) -> str:
             *rows,
             "Agreement of at least 1, 2, 3, 4 readers: " + ", ".join(str(report["by_agreement"][str(n)]) for n in (1, 2, 3, 4)),
             "Scans by slice spacing in mm: " + ", ".join(f"{name} {n}" for name, n in report["by_slice_spacing"].items() if n),
-            "None at all: " + ("; ".join(report["missing"]) or "-"),
-            f"Fewer than {LEAST}: " + ("; ".join(report["few"]) or "-"),
+            "None at all: " + _grouped(report["missing"]),
+            f"Fewer than {LEAST}: " + _grouped(report["few"]),
             "",
         ]
     )
+
+
+def _grouped(cells: Sequence[str]) -> str:
+    """ "solid, 3-6 mm" and "solid, 6-8 mm" as "solid 3-6, 6-8 mm"."""
+    kinds: dict[str, list[str]] = {}
+    for cell in cells:
+        kind, size = cell.removesuffix(" mm").rsplit(", ", 1)
+        kinds.setdefault(kind, []).append(size)
+    return "; ".join(f"{kind} {', '.join(sizes)} mm" for kind, sizes in kinds.items()) or "-"
 
 
 def size_bin(diameter_mm: float) -> str:

@@ -13,6 +13,7 @@ from cad.datasets.scan import Patch, patch_of
 from cad.space import Grid, Point
 
 Pixels = Sequence[tuple[int, int]]
+_ROUNDING_MM = 1e-6
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -36,7 +37,7 @@ def sphere(centre_mm: Point, diameter_mm: float, grid: Grid) -> Patch | None:
         return None
     index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1)
     away = np.linalg.norm(grid.to_mm(index) - np.asarray(centre_mm), axis=-1)
-    inside = away <= max(diameter_mm / 2, float(away.min()))
+    inside = away <= max(diameter_mm / 2, float(away.min())) + _ROUNDING_MM
     part = patch_of(inside)
     return part and Patch(_moved(part.start, low), part.voxels)
 

@@ -148,7 +148,8 @@ def _manifest(source: Source, cases: list[dict[str, Any]], rows: tuple[FileRow, 
         "patients": len({case["patient"] for case in cases}),
         "studies": len({case["study"] for case in cases}),
         "scans": len(cases),
-        "lesions": sum(len(case["lesions"]) for case in cases),
+        "lesions": sum(lesion["agreement"] > 0 for case in cases for lesion in case["lesions"]),
+        "places_marked": sum(len(case["lesions"]) for case in cases),
         "cases": json.loads(json.dumps(cases)),
     }
     return {**manifest, "fingerprint": fingerprint_of(manifest)}

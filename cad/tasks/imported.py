@@ -77,8 +77,14 @@ def _seeds(data: DataSet, parts: dict[str, tuple[str, ...]], refused: dict[str, 
     return chosen
 
 
+LEAST_TRAINING_SCANS = 5  # what the novelty reference needs; better said before the networks are trained than after
+
+
 def _check(data: DataSet, seeds: dict[int, str], counts: dict[str, int], rule: Agreement) -> None:
     rows = {row["case"]: row for row in data.cases}
+    if counts["train"] < LEAST_TRAINING_SCANS:
+        problem = f"has {counts['train']} scans to train on that can be used"
+        raise DataSetError(problem, subject=str(data.root), accepted=f"at least {LEAST_TRAINING_SCANS}")
     for part, base in BASES.items():
         cases = [rows[case] for seed, case in seeds.items() if base <= seed < base + 1_000_000]
         sick = sum(_has_lesion(row, rule) for row in cases)

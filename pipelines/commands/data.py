@@ -67,7 +67,7 @@ def import_(
         put((out / "coverage.txt").read_text(encoding="utf-8").rstrip("\n"))
         put(f"Fingerprint {facts['fingerprint']}; licence: {facts['licence']}")
     for reason, count in facts["refused"].items():
-        say(f"{count} files were refused: {reason}")
+        say(f"{count} of {facts['files_in']} files refused: {reason}")
     return int(bool(facts["refused"]))
 
 
