@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cad.errors import Refusal
@@ -59,7 +60,7 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
     scan = read_headers(sorted(order.files))
     series = tuple(series for study in scan.studies for series in study.series)
     meter.begin("assemble")
-    choosing = choose(series, bench.tasks, assemble)
+    choosing = choose(series, bench.tasks, partial(assemble, limits=bench.limits))
     looks = tuple(_look(look, bench, order.lang, meter) for look in choosing.looks)
     meter.begin("write")
     patient = next((study.patient for study in scan.studies), "")

@@ -12,6 +12,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,12 +20,13 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cad.errors import ShokenError
+from cad.read.limits import USUAL, Limits
 
 ENV_PREFIX = "SHOKEN_"
 SETTINGS_VARIABLE = "SHOKEN_SETTINGS"
 OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK", "SHOKEN_VAULT_KEY", "SHOKEN_VAULT_KEY_FILE"})
 FILE = "_file"
-RESULT_FIELDS = frozenset({"tasks", "lang", "profile"})
+RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Engine = Literal["serial", "processes", "ray"]
@@ -59,6 +61,9 @@ class Settings(BaseSettings):
     jobs_per_worker: int = Field(default=16, ge=1, le=10_000, description="1 to 10000")
     models: Path | None = Field(default=None, description="a folder with index.json and safetensors files")
     key_file: Path | None = Field(default=None, description="a file only its owner can read")
+    reading: Annotated[Limits, NoDecode] = Field(
+        default=USUAL, description="a table of [warn, refuse] pairs: " + ", ".join(field.name for field in fields(Limits))
+    )
     mlflow_uri: str = Field(default="", description="an MLflow tracking address such as sqlite:////path/mlflow.db")
 
     @field_validator("tasks", mode="before")
@@ -66,6 +71,11 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         names = value.split(",") if isinstance(value, str) else value
         return tuple(sorted({str(n).strip() for n in names} - {""})) if isinstance(names, list | tuple | set) else names
+
+    @field_validator("reading", mode="before")
+    @classmethod
+    def _reading(cls, value: object) -> Limits:
+        return value if isinstance(value, Limits) else _limits(value)
 
     @field_validator("profile")
     @classmethod
@@ -121,8 +131,26 @@ def load_settings(file: Path | None = None, **flags: object) -> Settings:
 
 def settings_digest(settings: Settings, tasks: tuple[str, ...]) -> str:
     """sha256 over the settings that can change a result; `tasks` are the resolved names."""
-    values = {name: getattr(settings, name) for name in RESULT_FIELDS - {"tasks"}} | {"tasks": sorted(tasks)}
+    values = {name: getattr(settings, name) for name in RESULT_FIELDS} | {"tasks": sorted(tasks), "reading": asdict(settings.reading)}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _limits(value: object) -> Limits:
+    """A [reading] table, or the same as JSON in the environment; what it does not name keeps its default."""
+    try:
+        table = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        raise _NotAcceptedError("is not JSON", 'a table such as {"slices": [10, 3]}') from None
+    if not isinstance(table, dict):
+        raise _NotAcceptedError("is not a table", "[reading] with lines such as slices = [10, 3]")
+    known = [field.name for field in fields(Limits)]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise _NotAcceptedError(f"has no limit {unknown[0]}", ", ".join(known))
+    try:
+        return Limits(**{name: tuple(pair) if isinstance(pair, list) else pair for name, pair in table.items()})
+    except ShokenError as error:
+        raise _NotAcceptedError(f"{error.subject} {error.problem}", error.accepted) from None
 
 
 def config_folder() -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cad.errors import Refusal
 from cad.read.convert import convert_series
 from cad.read.headers import read_headers
+from cad.read.limits import Limits
 from cad.study import Series
 from cad.write.folder import write_file
 from pipelines import wiring
@@ -46,7 +47,7 @@ def convert_export(source: Path, out: Path, settings: Settings, say: Say) -> tup
     desk = wiring.desk(settings)
     with tempfile.TemporaryDirectory(dir=out, prefix=".shoken-") as private, full_disk_named(out):
         rows = tuple(_deidentified(source, Path(private, "files"), Path(private), desk, say))
-        fates = dict(_converted(Path(private, "files"), out, rows, say))
+        fates = dict(_converted(Path(private, "files"), out, rows, settings.reading, say))
         settled = tuple(fates.get(row.file, row) for row in rows)
         lines = (json.dumps(asdict(row), ensure_ascii=False, sort_keys=True) + "\n" for row in settled)
         write_file(out / "manifest.jsonl", "".join(lines).encode())
@@ -68,7 +69,7 @@ def _deidentified(source: Path, kept: Path, private: Path, desk: Desk, say: Say)
             yield FileRow(handle, index, "deidentified", output=passed[handle].relative_to(kept.parent).as_posix())
 
 
-def _converted(files: Path, out: Path, rows: Sequence[FileRow], say: Say) -> Iterator[tuple[str, FileRow]]:
+def _converted(files: Path, out: Path, rows: Sequence[FileRow], limits: Limits, say: Say) -> Iterator[tuple[str, FileRow]]:
     """New rows by handle for the files that were de-identified."""
     by_path = {str(files.parent / row.output): row for row in rows if row.output}
     scan = read_headers(sorted(map(Path, by_path)))
@@ -76,12 +77,12 @@ def _converted(files: Path, out: Path, rows: Sequence[FileRow], say: Say) -> Ite
         yield _refused(by_path[refusal.path], refusal)
     for series in (series for study in scan.studies for series in study.series):
         say(f"series with {len(series.instances)} images")
-        yield from _series(series, files.parent / "volumes", out, by_path)
+        yield from _series(series, files.parent / "volumes", out, by_path, limits)
 
 
-def _series(series: Series, drafts: Path, out: Path, by_path: dict[str, FileRow]) -> Iterator[tuple[str, FileRow]]:
+def _series(series: Series, drafts: Path, out: Path, by_path: dict[str, FileRow], limits: Limits) -> Iterator[tuple[str, FileRow]]:
     """Volumes are written aside and moved to their places when they are whole."""
-    done = convert_series(series, drafts, series.series_instance_uid)
+    done = convert_series(series, drafts, series.series_instance_uid, limits)
     for name in done.outputs:
         (drafts / name).replace(out / name)
     for made in done.rows:

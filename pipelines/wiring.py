@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cad.errors import ModelError, Refusal, ShokenError
+from cad.read.limits import USUAL, Limits
 from cad.tasks.task import Task, installed_tasks, task_named
 from pipelines.config import Settings, SettingsError, state_folder
 from pipelines.ports import ModelStore, Runner
@@ -29,12 +30,13 @@ BATCH_JOBS_PER_WORKER = 2000
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a case is screened with: tasks whose model is usable, their digests, and why others are left out."""
+    """What a case is screened with: tasks whose model is usable, their digests, why others are left out, and reading's thresholds."""
 
     tasks: Mapping[str, Task]
     models: ModelStore
     digests: Mapping[str, str]
     refused: tuple[Refusal, ...] = ()
+    limits: Limits = USUAL
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,10 +78,10 @@ def desk(settings: Settings) -> Desk:
 def bench(settings: Settings) -> Bench:
     """Tasks and models. Raises ShokenError naming an unknown task's alternatives, ModelError when no task has a model."""
     tasks = {name: task_named(name) for name in settings.tasks} if settings.tasks else installed_tasks()
-    return equipped(tasks, models(settings))
+    return equipped(tasks, models(settings), settings.reading)
 
 
-def equipped(tasks: Mapping[str, Task], store: ModelStore) -> Bench:
+def equipped(tasks: Mapping[str, Task], store: ModelStore, limits: Limits = USUAL) -> Bench:
     """The tasks whose current model is there and unchanged. Raises ModelError when that is none."""
     digests, refused = {}, []
     for name in sorted(tasks):
@@ -91,7 +93,7 @@ def equipped(tasks: Mapping[str, Task], store: ModelStore) -> Bench:
             refused.append(Refusal(name, "model_unusable", error.sentence()))
     if not digests:
         raise ModelError(f"no task has a usable model; {refused[0].detail if refused else 'no task is installed'}")
-    return Bench({name: tasks[name] for name in digests}, store, digests, tuple(refused))
+    return Bench({name: tasks[name] for name in digests}, store, digests, tuple(refused), limits)
 
 
 def models(settings: Settings) -> FolderModels:

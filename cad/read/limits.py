@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import TypeGuard
+
+from cad.errors import ShokenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class Limits:
     widest step exceeds the narrowest, as a share; in between, resampled to even steps; beyond, a gap, unless the
     slices there are thick enough to leave nothing unseen. tilt_degrees: angle between stacking and slice normal;
     sheared back in between. shift_mm: in-plane displacement off a straight line; put right in between.
+    Raises ShokenError naming the limit for a pair that is none or stands the wrong way round.
     """
 
     slices: tuple[int, int] = (10, 3)
@@ -21,7 +26,38 @@ class Limits:
     tilt_degrees: tuple[float, float] = (0.1, 35.0)
     shift_mm: tuple[float, float] = (0.1, 20.0)
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name))
 
+
+# (lowest, highest) that makes sense: below two slices there is no step, and a steeper stack than 60 degrees is another plane
+_RANGES = {"slices": (2, 1000), "step_mm": (0.1, 100.0), "uneven": (0.01, 10.0), "tilt_degrees": (0.01, 60.0), "shift_mm": (0.01, 200.0)}
+
+
+def _check(name: str, pair: object) -> None:
+    low, high = _RANGES[name]
+    is_count = name == "slices"
+    if not _is_pair(pair, is_count=is_count) or not all(low <= number <= high for number in pair):
+        kind = "whole numbers" if is_count else "numbers"
+        raise ShokenError("is not such a pair", subject=name, accepted=f"[warn, refuse], two {kind} from {low} to {high}")
+    warn, refuse = pair
+    if (refuse > warn) if is_count else (refuse < warn):
+        order = "refuse not above warn" if is_count else "warn not above refuse"
+        raise ShokenError("is refused before it is warned about", subject=name, accepted=f"[warn, refuse] with {order}")
+
+
+def _is_pair(value: object, *, is_count: bool) -> TypeGuard[tuple[float, float]]:
+    """Two finite numbers, of slices whole ones; True is no number here."""
+    kind = int if is_count else int | float
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(isinstance(number, kind) and not isinstance(number, bool) and math.isfinite(float(number)) for number in value)
+    )
+
+
+USUAL = Limits()
 SAME_POSITION_MM = 0.01
 SAME_COSINE = 2e-3  # about a tenth of a degree: rounding in headers, not another plane
 SAME_SPACING = 1e-3  # as a share

@@ -66,3 +66,5 @@ def test_the_digest_covers_only_what_can_change_a_result(tmp_path):
     assert plain != settings_digest(load_settings(lang="ja"), ("a", "b"))
     assert plain != settings_digest(load_settings(profile="basic"), ("a", "b"))
     assert plain != settings_digest(load_settings(), ("a",))
+    assert plain != settings_digest(load_settings(reading={"slices": [5, 2]}), ("a", "b"))
+    assert plain == settings_digest(load_settings(reading={"slices": [10, 3]}), ("a", "b")), "the defaults, said aloud"
