@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from anonymizer.pixels.account import Picture
     from anonymizer.vault import Entry
 
-_UID = r"[0-9]+(\.[0-9]+)*"
-_PLACE = re.compile(f"{_UID}/{_UID}")  # UIDs that a profile keeps are as the file states them, and ".." is a folder
+_UID = r"(?=[0-9.]{1,64}(?:/|$))[0-9]+(\.[0-9]+)*"
+_PLACE = re.compile(f"{_UID}/{_UID}")  # 64 characters each; UIDs that a profile keeps are as the file states them, and ".." is a folder
 DEIDENTIFIED = "deidentified"
 REFUSED = "refused"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from io import BytesIO
@@ -31,7 +32,8 @@ def written(path: Path, pieces: Sequence[bytes]) -> Verdict | None:
             _write(draft, pieces)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the name itself is what the disk refuses
+            draft.unlink(missing_ok=True)
         return Verdict(Reason.NOT_WRITTEN, f"the output cannot be written ({error.strerror})")
     return None
 
