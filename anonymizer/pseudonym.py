@@ -18,6 +18,9 @@ from anonymizer.key import ProjectKey
 SHIFT_RANGE_DAYS = 3652
 _UUID_VERSION = 8 << 76
 _UUID_VARIANT = 2 << 62
+_TIME = r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?"
+_TIME_FORM = re.compile(f"(?:{_TIME})?", re.ASCII)
+_TAIL_FORM = re.compile(rf"(?:{_TIME})?(?:[+-](?:0\d|1[0-4])[0-5]\d)?", re.ASCII)  # of DT, behind the day
 _LETTERS = re.compile(r"P[A-Z2-7]{16}|A[A-Z2-7]{15}")
 
 
@@ -91,16 +94,15 @@ def shifted_datetime(value: str, days: int) -> str | None:
     """
     text = value.strip(" \x00")
     head = text[: next((i for i, letter in enumerate(text) if not letter.isdigit()), len(text))]
-    if len(head) < 4 or not is_time_form(text[8:]) or len(head) % 2:
+    if len(head) < 4 or _TAIL_FORM.fullmatch(text[8:]) is None or len(head) % 2:
         return None
     moved = shifted_date((head[:8] + "0101")[:8] if len(head) < 8 else head[:8], days)
     return None if moved is None else moved[: min(len(head), 8)] + (text[8:] if len(head) >= 8 else "")
 
 
 def is_time_form(value: str) -> bool:
-    """Whether a text is hour, minute, second, fraction and offset only (the whole of TM, the tail of DT)."""
-    text = value.strip(" \x00")
-    return len(text) <= 26 and text.isascii() and all(letter.isdigit() or letter in ".:+-" for letter in text)
+    """Whether a text is one time of day (TM), to a millionth of a second at most, also with the colons of old; or empty."""
+    return _TIME_FORM.fullmatch(value.strip(" \x00")) is not None
 
 
 def _is_digits(text: str) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydicom.charset import python_encoding
@@ -15,7 +16,7 @@ from pydicom.dataset import Dataset
 from anonymizer import elements
 from anonymizer.defined_terms import undefined_words
 from anonymizer.echo import Echo
-from anonymizer.pseudonym import is_time_form
+from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
 from anonymizer.rules import BYTE_VRS, TEXT_VRS, dictionary_entry, dictionary_vrs
 
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
@@ -23,15 +24,19 @@ CHARACTER_SET = 0x00080005
 NUMBER_SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
 BINARY_VRS = BYTE_VRS | frozenset(NUMBER_SIZES)
 _FORMS = {
-    "DS": re.compile(r"[0-9+\-.eE \\]*"),
-    "IS": re.compile(r"[0-9+\- \\]*"),
     "CS": re.compile(r"[A-Za-z0-9_ \\.,:/+&()\-]{0,1024}"),
     "AS": re.compile(r"(\d{3}[DWMY])?"),
     "UI": re.compile(r"[0-9.\\ \x00]*"),
-    "DA": re.compile(r"[0-9.\\ ]*"),
-    "TM": re.compile(r"[0-9.:\\ +\-]*"),
-    "DT": re.compile(r"[0-9.\\ +\-]*"),
 }
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_PART_FORMS: dict[str, Callable[[str], object]] = {
+    "DS": _NUMBER.fullmatch,
+    "IS": re.compile(r"[+-]?\d+", re.ASCII).fullmatch,
+    "TM": is_time_form,
+    "DA": lambda text: shifted_date(text, 0),
+    "DT": lambda text: shifted_datetime(text, 0),
+}
+_WHOLE = re.compile(r"[+-]?(0*\d+)(?:\.0*)?", re.ASCII)
 # VRs that files in the field use for one another; outside these groups a stated VR that the standard does not allow is not trusted.
 _EXCHANGEABLE = (
     frozenset({"LO", "SH", "CS", "ST", "LT", "UT", "UC"}),
@@ -63,8 +68,7 @@ class Doubt:
         text = elements.text_of(self.source, element)
         if element.tag == CHARACTER_SET:
             return "" if charset_is_known(text) else "invalid_value"
-        form = _FORMS.get(vr)
-        if (form is not None and form.fullmatch(text) is None) or (vr == "TM" and not all(map(is_time_form, text.split("\\")))):
+        if not _has_form(vr, text):
             return "invalid_value"
         if not text.isascii() and not charset_is_known(elements.text_at(self.source, CHARACTER_SET)):
             return "undecodable"
@@ -72,7 +76,7 @@ class Doubt:
 
     def _echoes(self, vr: str, text: str) -> bool:
         if vr in ("DS", "IS"):
-            return any(len(part.strip()) >= 6 and part.strip() in self.echo.pieces for part in text.split("\\"))
+            return any(_is_echo(self.echo, part) for part in text.split("\\"))
         if vr == "CS":
             text = "\\".join(undefined_words(part) for part in text.split("\\"))
         return vr in TEXT_VRS and self.echo.found_in(text)
@@ -90,6 +94,21 @@ class Doubt:
     def _names_attributes(self, value: bytes) -> bool:
         halves = struct.unpack(f"{'<' if self.little else '>'}{len(value) // 2}H", value)
         return all(dictionary_vrs(group << 16 | number) for group, number in zip(halves[::2], halves[1::2], strict=True))
+
+
+def _has_form(vr: str, text: str) -> bool:
+    form, part_form = _FORMS.get(vr), _PART_FORMS.get(vr)
+    if part_form is not None:
+        return all(not part or part_form(part) for part in map(str.strip, text.split("\\")))
+    return form is None or form.fullmatch(text) is not None
+
+
+def _is_echo(echo: Echo, number: str) -> bool:
+    """Whether a number is an identifier or the birth date, whatever its sign, leading zeros and empty fraction."""
+    whole = _WHOLE.fullmatch(number.strip())
+    if whole is None or len(whole[1]) < 6:
+        return False
+    return not {whole[1], whole[1].lstrip("0")}.isdisjoint(echo.pieces) or (len(whole[1]) == 8 and echo.found_in(whole[1]))
 
 
 def charset_is_known(value: str) -> bool:

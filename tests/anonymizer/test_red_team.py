@@ -89,3 +89,51 @@ def test_a_file_with_two_kinds_of_pixels_is_refused() -> None:
     image.PixelData = bytes(64)
     image["PixelData"].VR = "OW"
     assert not out_of(image, "basic")
+
+
+def test_a_uid_that_no_disk_takes_as_a_folder_is_refused_and_not_told(tmp_path: Path) -> None:
+    """The disk's error named the folder, which under retain_uids is what the file states."""
+    (tmp_path / "file").write_bytes(encode(ct(StudyInstanceUID="1." + "2" * 300)))
+    outcome = deidentify_file(tmp_path / "file", tmp_path / "out", KEY, profile_named("basic+retain_uids"))
+    assert (outcome.status, outcome.reason) == ("refused", "missing_identity")
+
+
+NUMBERS = [
+    (0x00200012, "IS", b"19531107"),
+    (0x00200012, "IS", b"555-123-9876"),
+    (0x00200012, "IS", b"-412345 "),
+    (0x00180060, "DS", b"412345.00 "),
+    (0x00180060, "DS", b"07111953"),
+    (0x00180060, "DS", b"1953-11-07"),
+]
+
+
+@pytest.mark.parametrize(("tag", "vr", "value"), NUMBERS, ids=[value.decode() for _, _, value in NUMBERS])
+def test_a_number_that_is_an_identifier_a_birth_date_or_no_number_does_not_leave(tag: int, vr: str, value: bytes) -> None:
+    image = raw(ct(PatientID="412345"), tag, vr, value)
+    assert value.strip() not in out_of(image, "screening")
+
+
+TIMES = [
+    (0x00080033, "TM", b"19531107", "screening"),
+    (0x00080033, "TM", b"555123412345"[:10], "screening"),
+    (0x0008002A, "DT", b"2024022900412345", "screening"),
+    (0x0008002A, "DT", b"20240229+0041234", "screening"),
+    (0x00080020, "DA", b"00412345", "basic+retain_full_dates"),
+    (0x0008002A, "DT", b"2024022900412345", "basic+retain_full_dates"),
+]
+
+
+@pytest.mark.parametrize(("tag", "vr", "value", "profile"), TIMES)
+def test_a_time_that_is_none_does_not_leave(tag: int, vr: str, value: bytes, profile: str) -> None:
+    assert value[-8:] not in out_of(raw(ct(), tag, vr, value), profile)
+
+
+@pytest.mark.parametrize("value", [b"101112.123456 ", b"1011", b"10:11:12", b"235960"])
+def test_real_times_stay(value: bytes) -> None:
+    assert value.strip() in out_of(raw(ct(), 0x00080033, "TM", value + b" " * (len(value) % 2)), "screening")
+
+
+@pytest.mark.parametrize("value", [b"1.5e-3\\-20.25\\.5", b"-0.000001 "])
+def test_real_numbers_stay(value: bytes) -> None:
+    assert value.strip() in out_of(raw(ct(), 0x00180050, "DS", value + b" " * (len(value) % 2)), "screening")
