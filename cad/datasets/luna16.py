@@ -123,12 +123,14 @@ def _volume(path: Path) -> Volume | Refusal:
     """A MetaImage as HU int16; what lies below air is padding."""
     import SimpleITK as sitk
 
+    if _leaves(path):
+        return Refusal("", "data_elsewhere", "the header names other data than the .raw or .zraw file beside it")
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
-        if len(reader.GetSize()) != 3 or int(np.prod(reader.GetSize(), dtype=np.int64)) > _MOST_VOXELS or _leaves(path):
-            return Refusal("", "size_refused", "not a volume of fewer than 2**31 voxels with its data beside it")
+        if len(reader.GetSize()) != 3 or int(np.prod(reader.GetSize(), dtype=np.int64)) > _MOST_VOXELS:
+            return Refusal("", "size_refused", "not a volume of fewer than 2**31 voxels")
         image = reader.Execute()
         voxels = np.clip(sitk.GetArrayFromImage(image), _AIR_HU, 32767).astype(np.int16)
         return Volume(voxels, _grid(image, voxels.shape))

@@ -18,13 +18,14 @@ from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.imported import imported_recipe, over_imported
 from cad.tasks.lung_nodule_ct import TASK
 from cad.tasks.lung_recipe import RECIPE
-from cad.train.dataset import load_case, make_cases
+from cad.train.dataset import load_case
 from cad.train.recipe import Budget
 from cad.volume import Volume
 
 SMALL = replace(
     RECIPE,
     rule=replace(RECIPE.rule, spacing_mm=4.0, patch_voxels=16, patch_spacing_mm=3.0),
+    networks={stage: replace(spec, widths=(4, 4, 8, 8)) for stage, spec in RECIPE.networks.items()},
     budget=Budget(0, 0, 0, dict.fromkeys(RECIPE.budget.steps, 2)),
 )
 PATIENTS = 9
@@ -49,15 +50,23 @@ def chests(tmp_path_factory):
     return data, phantoms
 
 
-def test_a_case_is_what_the_data_set_says(chests, tmp_path):
+@pytest.fixture(scope="module")
+def trained(chests, tmp_path_factory):
+    """The folder, the recipe over the data set, and the model that two steps a stage give."""
+    folder = tmp_path_factory.mktemp("trained")
+    made = imported_recipe(SMALL, chests[0].root, Agreement(2), folder, lambda _: None)
+    trainable, below = over_imported(replace(TASK, recipe=lambda: SMALL), chests[0].root, Agreement(2), folder, lambda _: None)
+    return made, trainable.train(below, lambda _: None)
+
+
+def test_a_case_is_what_the_data_set_says(chests, trained):
     data, phantoms = chests
-    made = imported_recipe(SMALL, data.root, Agreement(), tmp_path, lambda _: None)
+    made, _ = trained
     assert [refusal.reason for refusal in made.refused.values()] == ["no_lungs_found"]
     counts = made.recipe.budget
     assert (counts.train, counts.calibration, counts.test) == (5, 2, 1)
     assert data.fingerprint[:8] in made.recipe.version
-    paths = make_cases(made.recipe, "train", tmp_path / "data", lambda _: None, workers=1)
-    case = load_case(paths[0])
+    case = load_case(sorted((made.folder / "data").glob("*.npz"))[0])
     (truth,) = [p for p in phantoms.values() if np.array_equal(np.rint(p.volume.voxels), case.source.voxels)]
     assert len(case.lesions) == len(truth.lesions)
     for lesion in truth.lesions:
@@ -67,11 +76,9 @@ def test_a_case_is_what_the_data_set_says(chests, tmp_path):
         assert case.source_labels.voxels[index] == found.label
 
 
-def test_a_model_comes_out_and_its_card_says_what_of(chests, tmp_path):
+def test_a_model_comes_out_and_its_card_says_what_of(chests, trained):
     data, _ = chests
-    task = replace(TASK, recipe=lambda: SMALL)
-    trainable, folder = over_imported(task, data.root, Agreement(2), tmp_path, lambda _: None)
-    made = trainable.train(folder, lambda _: None)
+    _, made = trained
     model = load(made.file, sha256_of(made.file))
     assert model.version.version.endswith(data.fingerprint[:8])
     card = made.file.with_suffix(".card.md").read_text()
@@ -87,10 +94,13 @@ def test_training_stops_where_data_leak_or_have_no_split(chests, tmp_path):
     with pytest.raises(DataSetError, match="has no split"):
         imported_recipe(SMALL, other.root, Agreement(), tmp_path, lambda _: None)
     write_split(split_patients(other, 1, (1.0, 0.0, 0.0)), other)
-    with pytest.raises(DataSetError, match="none of them with a lesion"):
+    with pytest.raises(DataSetError, match="has 0 scans to train on"):  # noise has no lungs
         imported_recipe(SMALL, other.root, Agreement(), tmp_path, lambda _: None)
     path = data.root / "split.json"
     kept = path.read_text()
+    write_split(split_patients(data, 1, (1.0, 0.0, 0.0)), data)
+    with pytest.raises(DataSetError, match="none of them with a lesion"):
+        imported_recipe(SMALL, data.root, Agreement(), tmp_path, lambda _: None)
     train = split_patients(data, 1, SHARES).parts["train"][0]
     path.write_text(kept.replace('"test": [', f'"test": [\n"{train}",'))
     with pytest.raises(LeakError):

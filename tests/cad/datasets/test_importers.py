@@ -130,7 +130,7 @@ def test_luna16_nodules_lie_where_the_table_says(tmp_path):
     assert normal.lesions == ()
     assert normal.volume.voxels.max() == -1024
     assert one.look_alikes_mm == pytest.approx(np.add([centre], [9, 0, 0]), abs=1e-3)
-    assert make.refusals(book) == {"1.3.6.4.mhd": "size_refused", "1.3.6.1.mhd": "not_in_layout"}
+    assert make.refusals(book) == {"1.3.6.4.mhd": "data_elsewhere", "1.3.6.1.mhd": "not_in_layout"}
 
 
 def test_decathlon_parts_of_a_label_are_lesions(tmp_path):
