@@ -14,7 +14,7 @@ from cad.errors import ModelError, Refusal
 from cad.explain.novelty import NoveltyReference, volume_features
 from cad.explain.statement import aorta_statement
 from cad.finding import Candidate, CrossSection, Evidence, Exhibit, Finding, Measurement
-from cad.measure.aorta import AortaMeasurement, measure_aorta
+from cad.measure.aorta import AortaMeasurement, OutlineError, measure_aorta
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
@@ -23,6 +23,7 @@ from cad.segment.components import hard, largest_component
 from cad.segment.network import probability
 from cad.space import Box, Point
 from cad.study import Series
+from cad.tasks.aorta_error import SHIPPED
 from cad.tasks.choosing import CHEST_WORDS, Needs, judge
 from cad.tasks.looks import fits, wrong_part
 from cad.tasks.task import Fit, Progress, Suitability, TaskResult
@@ -50,7 +51,7 @@ class AortaSettings:
     """The task's numbers, kept in the model file's header.
 
     `bias_mm`, `sd_mm` are the error of the largest diameter on the calibration set; `half_width_mm` is its conformal
-    95 % half width there.
+    95 % half width there. `error` says the same section by section; a model without one, and unknown to `SHIPPED`, falls back on those.
     """
 
     rule: InputRule
@@ -58,6 +59,7 @@ class AortaSettings:
     bias_mm: float
     sd_mm: float
     half_width_mm: float
+    error: OutlineError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings for the model header."""
@@ -66,15 +68,36 @@ class AortaSettings:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> AortaSettings:
         """Back from the model header."""
-        return cls(**{**stored, "rule": InputRule(**stored["rule"]), "novelty": NoveltyReference.from_dict(stored["novelty"])})
+        error = stored.get("error")
+        return cls(
+            **{
+                **stored,
+                "rule": InputRule(**stored["rule"]),
+                "novelty": NoveltyReference.from_dict(stored["novelty"]),
+                "error": None if error is None else OutlineError.from_dict(error),
+            }
+        )
 
     def confidence_dilated(self, diameter_mm: float) -> float:
         """Probability that the true largest diameter reaches 40 mm, from the measured one and its known error."""
         return 1 - NormalDist(diameter_mm - self.bias_mm, max(self.sd_mm, 0.1)).cdf(DILATED_MM)
 
+    def confidence_of(self, widest: Measurement) -> float:
+        """Probability that the true largest diameter reaches 40 mm, from a corrected one and its own 95 % interval; 0 without either."""
+        if widest.value is None or widest.interval is None:
+            return 0.0
+        if self.error is None:
+            return self.confidence_dilated(widest.value + self.bias_mm)
+        half = max(widest.value - widest.interval[0], widest.interval[1] - widest.value)
+        return 1 - NormalDist(widest.value, max(half / 1.96, 0.1)).cdf(DILATED_MM)
+
+    def of(self, model: LoadedModel) -> AortaSettings:
+        """These settings with what is known of the model's outlines, though its header was written before that."""
+        return self if self.error is not None else replace(self, error=SHIPPED.get(model.version.sha256))
+
     def with_interval(self, measurement: Measurement) -> Measurement:
-        """The measurement, its bias removed, with the interval that held 95 % of calibration cases."""
-        if measurement.value is None:
+        """As its sections were corrected; without an `error`, the bias removed, the interval that of the calibration cases."""
+        if measurement.value is None or self.error is not None:
             return measurement
         value = measurement.value - self.bias_mm
         return replace(measurement, value=value, interval=(value - self.half_width_mm, value + self.half_width_mm))
@@ -101,7 +124,7 @@ class AortaTask:
         """Outline and measure the aorta. Raises ModelError for another task's model."""
         if model.header.task != self.name:
             raise ModelError(f"is a model for {model.header.task}", subject=self.name, accepted=f"a model for {self.name}")
-        settings = AortaSettings.from_dict(model.settings)
+        settings = AortaSettings.from_dict(model.settings).of(model)
         progress("prepare")
         part = body_part(volume)
         if part.name not in {self.needs.body, "other"}:
@@ -112,11 +135,11 @@ class AortaTask:
         progress("segment")
         soft = outline_aorta(seen, model)
         progress("measure")
-        measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(seen))
+        measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(seen), error=settings.error, image=volume)
         measurements = tuple(settings.with_interval(m) for m in measured.measurements)
         novelty = settings.novelty.judge(volume_features(volume), self.name)
         finding = self._finding(measurements, soft, volume, model, settings, novelty, lang)
-        exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured, settings.bias_mm))
+        exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured, settings))
         return TaskResult(
             findings=finding,
             funnel=Funnel(self.name, volume.grid.shape[0], volume.grid.shape[0], 1, len(finding), len(finding)),
@@ -146,7 +169,7 @@ class AortaTask:
         widest = next((m for m in measurements if m.name == "aorta_max"), None)
         if widest is None or widest.value is None or widest.position_mm is None:
             return ()
-        confidence = settings.confidence_dilated(widest.value + settings.bias_mm)
+        confidence = settings.confidence_of(widest)
         if confidence < LEAST_SHOWN:
             return ()
         box = Box.cube(widest.position_mm, widest.value)
@@ -176,8 +199,9 @@ def lowest_lung_mm(seen: NetworkInput) -> float:
     return float(seen.region.grid.to_mm((int(planes[0]), 0, 0))[2])
 
 
-def _sections(measured: AortaMeasurement, bias_mm: float) -> tuple[CrossSection, ...]:
-    return tuple(CrossSection(s.arc_mm, s.area_diameter_mm - bias_mm, s.centre_mm, s.outline_mm) for s in measured.sections)
+def _sections(measured: AortaMeasurement, settings: AortaSettings) -> tuple[CrossSection, ...]:
+    less = settings.bias_mm if settings.error is None else 0.0
+    return tuple(CrossSection(s.arc_mm, s.area_diameter_mm - less, s.centre_mm, s.outline_mm) for s in measured.measured)
 
 
 def _mean_inside(soft: Volume) -> float:

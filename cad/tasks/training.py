@@ -13,12 +13,12 @@ import torch
 from cad.detect.cascade import Fusion, Thresholds
 from cad.explain.confidence import Calibration
 from cad.explain.novelty import NoveltyReference, volume_features
-from cad.finding import Measurement
 from cad.measure.aorta import measure_aorta
 from cad.model import OperatingPoint
 from cad.networks import LoadedModel, ModelHeader, load, save
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings, lowest_lung_mm, outline_aorta
+from cad.tasks.aorta_error import Calibrated, fit_outline_error
 from cad.tasks.calibrating import choose_thresholds, fit_calibration, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
@@ -33,7 +33,6 @@ from cad.train.recipe import Recipe
 from cad.train.structure import train_structure
 
 Say = Callable[[str], None]
-LEAST_SD_MM = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +76,29 @@ def train_aorta(recipe: Recipe, folder: Path, say: Say) -> TrainedModel:
     trained = train_structure(recipe, parts.train, say)
     blank = AortaSettings(recipe.rule, _novelty(parts.train), 0.0, 0.0, 0.0)
     draft = _loaded(recipe, parts, trained, blank.to_dict(), folder)
-    errors = np.array([m - t for m, t, _ in _diameters(parts.calibration, draft, say) if m is not None])
-    bias = float(np.median(errors))
-    settings = replace(blank, bias_mm=bias, sd_mm=max(LEAST_SD_MM, float(errors.std())), half_width_mm=_conformal(np.abs(errors - bias)))
+    settings = replace(blank, error=fit_outline_error(calibration_scans(parts.calibration, draft, say)))
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder)
-    held_out = [
-        (None if m is None else m - bias, t, overlap, m is not None and abs(m - bias - t) <= settings.half_width_mm)
-        for m, t, overlap in _diameters(parts.test, model, say)
-    ]
+    held_out = [_held_out(case, model, settings) for case in load_cases(parts.test)]
     return _finished(recipe, model, folder, structure_figures(held_out), trained)
+
+
+def calibration_scans(paths: Sequence[Path], model: LoadedModel, say: Say) -> tuple[Calibrated, ...]:
+    """Cached cases as the network outlines them, each beside its truth."""
+    found = []
+    for number, case in enumerate(load_cases(paths), start=1):
+        soft, low = outline_aorta(case.seen, model), lowest_lung_mm(case.seen)
+        found.append(Calibrated(soft, case.source_labels, case.source, float(case.truth["aorta_max_mm"]), low))
+        say(f"{AORTA.name}: outlined scan {number} of {len(paths)}")
+    return tuple(found)
+
+
+def _held_out(case: TrainingCase, model: LoadedModel, settings: AortaSettings) -> tuple[float | None, float, float, bool]:
+    """(largest diameter measured in mm or None, true, Dice of the outline, its interval holds the truth) of a case."""
+    soft, true = outline_aorta(case.seen, model), float(case.truth["aorta_max_mm"])
+    measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(case.seen), error=settings.error, image=case.source)
+    widest = next(m for m in measured.measurements if m.name == "aorta_max")
+    held = widest.interval is not None and widest.interval[0] <= true <= widest.interval[1]
+    return widest.value, true, dice(soft.voxels >= 0.5, case.labels.voxels > 0), held
 
 
 def _parts(recipe: Recipe, folder: Path, say: Say) -> _Parts:
@@ -139,28 +152,3 @@ def _metric(name: str) -> str:
 
 def _file(recipe: Recipe, folder: Path) -> Path:
     return folder / f"{recipe.task}-{recipe.version}.safetensors"
-
-
-def _diameters(paths: Sequence[Path], model: LoadedModel, say: Say) -> list[tuple[float | None, float, float]]:
-    """(largest diameter measured in mm or None, true, Dice of the outline) a case."""
-    found = []
-    for number, case in enumerate(load_cases(paths), start=1):
-        found.append(_diameter(case, model))
-        say(f"{AORTA.name}: measured scan {number} of {len(paths)}")
-    return found
-
-
-def _diameter(case: TrainingCase, model: LoadedModel) -> tuple[float | None, float, float]:
-    soft = outline_aorta(case.seen, model)
-    measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(case.seen))
-    return _largest(measured.measurements), float(case.truth["aorta_max_mm"]), dice(soft.voxels >= 0.5, case.labels.voxels > 0)
-
-
-def _largest(measurements: Sequence[Measurement]) -> float | None:
-    return next((m.value for m in measurements if m.name == "aorta_max"), None)
-
-
-def _conformal(residuals: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    """Half width that holds a new case with 95 % probability (split conformal); the largest residual for fewer than 19 cases."""
-    rank = int(np.ceil(0.95 * (len(residuals) + 1)))
-    return float(np.sort(residuals)[min(rank, len(residuals)) - 1])

@@ -70,11 +70,14 @@ def test_landmarks_of_a_candy_cane():
     assert by_name["aorta_diaphragm"].position_mm == pytest.approx((35, 20, -120), abs=2.5)
     assert by_name["aorta_mid_ascending"].position_mm[0] == pytest.approx(-35, abs=2)
     assert by_name["aorta_mid_descending"].position_mm[0] == pytest.approx(35, abs=2)
-    arcs = [
-        np.linalg.norm(course - m.position_mm, axis=1).argmin() for n, m in by_name.items() if n not in ("aorta_max", "aorta_ascending_max")
-    ]
+    placed = [m for n, m in by_name.items() if n not in ("aorta_max", "aorta_ascending_max", "aorta_abdominal") and m.position_mm]
+    assert len(placed) == 7
+    arcs = [np.linalg.norm(course - m.position_mm, axis=1).argmin() for m in placed]
     assert arcs == sorted(arcs)
     assert by_name["aorta_max"].value == pytest.approx(34, abs=0.8)
+    assert by_name["aorta_sinotubular_junction"].outcome == "no_waist"
+    assert by_name["aorta_abdominal"].position_mm[2] < -119
+    assert by_name["aorta_bifurcation"].outcome == "not_in_scan"
     assert measured.sections[0].arc_mm < measured.sections[-1].arc_mm
 
 

@@ -1,0 +1,77 @@
+"""The public entry: from an outline, and the scan where there is one, to diameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cad.finding import Measurement
+from cad.measure.aorta.border import OutlineError, with_borders
+from cad.measure.aorta.course import course_of
+from cad.measure.aorta.landmarks import LANDMARKS, descending_from, landmarks, missing
+from cad.measure.aorta.lumen import with_lumen
+from cad.measure.aorta.sections import Section, oriented, sections_of
+from cad.measure.aorta.tubing import tube_of
+from cad.space import FloatArray
+from cad.volume import Volume
+
+LUMEN_HALF_MM = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AortaMeasurement:
+    """Every landmark in `measurements` (mm or coded as not measurable), all whole `sections` along the way.
+
+    `outcome` is "measured" or why nothing could be: empty_mask, mask_too_small, fragmented, centreline_not_found, cut_off.
+    """
+
+    outcome: str
+    measurements: tuple[Measurement, ...]
+    sections: tuple[Section, ...] = ()
+    centreline_mm: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+
+    @property
+    def measured(self) -> tuple[Section, ...]:
+        """The sections whose diameter may be said."""
+        return tuple(s for s in self.sections if s.outcome == "measured")
+
+
+def measure_aorta(
+    aorta: Volume, *, diaphragm_z_mm: float | None = None, error: OutlineError | None = None, image: Volume | None = None
+) -> AortaMeasurement:
+    """Diameters of the aorta given as a 0/1 mask or as probabilities (level 0.5). Never raises for what an image can hold.
+
+    `diaphragm_z_mm` is the height (LPS z) of the diaphragm where known, e.g. from the lungs' lower border. `error` is what
+    outlines of this kind are off by: they are corrected by it, and not measured where the network did not see a border.
+    `image` is the scan in HU for the second estimate (see lumen).
+    """
+    tube, problem = tube_of(aorta)
+    if tube is None:
+        return _nothing(problem)
+    course = course_of(tube)
+    if course is None:
+        return _nothing("centreline_not_found")
+    raw = sections_of(tube, *course)
+    if len(raw) < 3:
+        return _nothing("cut_off")
+    ordered, top = oriented(raw)
+    sections = with_borders(tuple(ordered), aorta)
+    if error is not None:
+        turn = descending_from(ordered, top)
+        sections = tuple(error.corrected(s, error.front if i <= turn else error.back) for i, s in enumerate(sections))
+    if image is not None:
+        sections = with_lumen(sections, image, LUMEN_HALF_MM if error is None else error.lumen_half_mm)
+    found = landmarks(list(sections), top, diaphragm_z_mm, error, open_end=_open(sections[-1], aorta))
+    return AortaMeasurement("measured", found, sections, course[0])
+
+
+def _nothing(outcome: str) -> AortaMeasurement:
+    return AortaMeasurement(outcome, tuple(missing(name, outcome) for name in LANDMARKS))
+
+
+def _open(last: Section, aorta: Volume) -> bool:
+    """Whether the last section lies within a diameter of the scan's edge, so that the aorta may go on."""
+    index = aorta.grid.to_index(last.centre_mm)
+    reach = last.area_diameter_mm / np.asarray(aorta.grid.spacing_mm)
+    return bool(((index < reach) | (index > np.asarray(aorta.grid.shape) - 1 - reach)).any())
