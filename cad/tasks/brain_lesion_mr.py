@@ -37,7 +37,8 @@ NEEDS = Needs(
     words=HEAD_WORDS,
     shortest_mm=60.0,
     oblique_mm=2.0,
-    sequences=("T1c", "FLAIR", "T1"),
+    sequences=("T1c", "FLAIR"),
+    tolerated=("T1",),
     says="the network was trained on T1 with contrast and on FLAIR",
 )
 

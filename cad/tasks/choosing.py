@@ -39,10 +39,10 @@ _PHASES = {
 class Needs:
     """What a task can read. Lengths in mm; `()` and "" mean that it does not matter.
 
-    `body` is what the pixels must show ("chest", "head"), `words` how headers name it, `thickest_mm` and `fewest_slices` the limits of
-    an axial series, `oblique_mm` the thickest slices in another plane (0: axial only), `shortest_mm` the least extent along the
-    stack. `kernels`, `sequences` and `contrast` are what the networks were trained on, best first; MR types outside `sequences`
-    are not read. `says` is the sentence about training that a refused MR type is answered with.
+    `body` is what the pixels must show ("chest", "head"), `words` how headers name it, `thickest_mm` and `fewest_slices` the limits
+    of an axial series, `oblique_mm` the thickest slices in another plane (0: axial only), `shortest_mm` the least extent along
+    the stack. `kernels`, `sequences` and `contrast` are what the networks were trained on, best first; MR types in `tolerated`
+    are read with a warning where nothing better is there, others are not. `says` tells what the networks were trained on.
     """
 
     modality: str
@@ -54,6 +54,7 @@ class Needs:
     oblique_mm: float = 0.0
     kernels: tuple[str, ...] = ()
     sequences: tuple[str, ...] = ()
+    tolerated: tuple[str, ...] = ()
     contrast: tuple[str, ...] = ()
     says: str = ""
 
@@ -129,7 +130,7 @@ def _wrong_sequence(series: Series, needs: Needs) -> str:
     if not needs.sequences:
         return ""
     found = mr_sequence(series)
-    return "" if found.name in needs.sequences else f"MR type {found.name} ({found.reason}); {needs.says}"
+    return "" if found.name in {*needs.sequences, *needs.tolerated} else f"MR type {found.name} ({found.reason}); {needs.says}"
 
 
 _CHECKS: tuple[Callable[[Series, Needs], str], ...] = (_wrong_modality, _not_acquired, _too_few, _wrong_plane, _too_thick, _wrong_sequence)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cad.errors import Refusal
 from cad.prepare.bodypart import BodyPart, body_part
+from cad.read.mr_sequence import mr_sequence
 from cad.study import Series
 from cad.tasks.choosing import Needs, names_body
 from cad.tasks.task import Fit
@@ -18,8 +19,16 @@ from cad.volume import Volume
 
 def fits(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
     """Whether `task` may look through the volume made of the series. Reasons: wrong_body_part, body_part_unknown; warnings:
-    body_part_contradicted, body_part_unsure.
+    body_part_contradicted, body_part_unsure, outside_training.
     """
+    fit = _shows(task, needs, volume, series)
+    if fit.refusal or not needs.tolerated or (found := mr_sequence(series)).name not in needs.tolerated:
+        return fit
+    detail = f"MR type {found.name} ({found.reason}); {needs.says}, so its answer here is less sure"
+    return Fit(warnings=(*fit.warnings, Refusal(series.series_instance_uid, "outside_training", detail)))
+
+
+def _shows(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
     part, header = body_part(volume), names_body(series, needs)
     if part.name == needs.body:
         return Fit(warnings=(_contradicted(part, series),)) if header == "no" else Fit()

@@ -146,3 +146,10 @@ def test_a_brain_model_never_looks_at_a_knee_or_belly_called_head():
     for volume in (body_cases.knee_mr(), body_cases.belly_mr(), body_cases.noise("MR")):
         assert BRAIN.fits(volume, head(T1C, body_part="HEAD")).refusal is not None
     assert BRAIN.fits(body_cases.head_mr(1), head(T1C, body_part="HEAD")).refusal is None
+
+
+def test_a_t1_whose_contrast_is_not_stated_is_looked_through_with_a_warning():
+    (warning,) = BRAIN.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings
+    assert warning.reason == "outside_training"
+    assert "trained on T1 with contrast" in warning.detail
+    assert BRAIN.fits(body_cases.head_mr(1), head(FLAIR, body_part="HEAD")).warnings == ()
