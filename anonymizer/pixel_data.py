@@ -73,23 +73,21 @@ def pixel_verdict(dataset: Dataset) -> Verdict | None:
     element = elements.get(dataset, held[0]) if held else None
     if element is None:
         return Verdict(Reason.TRUNCATED, "an image without pixel data")
-    if len(held) > 1:
-        return Verdict(Reason.UNPARSEABLE, "more than one kind of pixel data in one image")
-    if _is_encapsulated(element):
+    if len(held) == 1 and _is_encapsulated(element):
         return None
     layout = layout_of(dataset)
-    if layout is None:
-        return Verdict(Reason.UNPARSEABLE, "rows, columns or bits of the pixels are missing or malformed")
+    if layout is None or len(held) > 1:
+        return Verdict(Reason.UNPARSEABLE, "pixel data of two kinds, or rows, columns or bits of the pixels are missing or malformed")
     if len(element.value or b"") < layout.native_bytes:
         return Verdict(Reason.TRUNCATED, "the pixel data is shorter than rows, columns and frames need")
     return None
 
 
 def only_pixels(dataset: Dataset, value: bytes, tag: int = PIXEL_DATA) -> tuple[bytes, tuple[str, ...]]:
-    """The value of Pixel Data, also that of floating point, without what shows nowhere, and why it is not the same object; the pixels decode to the same.
+    """The value of Pixel Data (or its floating point kin) without what shows nowhere, and why it is not the same object.
 
-    Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`, `text_in_the_codestream`. `dataset` describes the pixels
-    and holds them. Raises InputRefusedError when compressed frames cannot be walked.
+    The pixels decode to the same. Reasons: `bytes_behind_the_last_pixel`, `bits_outside_the_stored`, `text_in_the_codestream`.
+    `dataset` describes the pixels and holds them. Raises InputRefusedError when compressed frames cannot be walked.
     """
     element = elements.get(dataset, tag)
     layout = layout_of(dataset)
@@ -101,7 +99,8 @@ def only_pixels(dataset: Dataset, value: bytes, tag: int = PIXEL_DATA) -> tuple[
     kept = _without_tail(value, layout)
     if kept is not value:
         reasons.append("bytes_behind_the_last_pixel")
-    plain = kept if tag in _FLOATS else _without_spare_bits(kept, layout, "<u2" if dataset.original_encoding[1] is not False else ">u2")
+    order = "<" if dataset.original_encoding[1] is not False else ">"
+    plain = kept if tag in _FLOATS else _without_spare_bits(kept, layout, f"{order}u{layout.allocated // 8}")
     if plain is not kept:
         reasons.append("bits_outside_the_stored")
     return plain, tuple(reasons)
@@ -174,16 +173,17 @@ def _without_tail(value: bytes, layout: Layout) -> bytes:
 
 
 def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
-    """16-bit words whose unused bits are zero or, above a signed value, its sign; other words are returned as they are."""
-    above, below = 15 - layout.high_bit, layout.high_bit + 1 - layout.stored
-    if layout.allocated != 16 or layout.samples != 1 or above < 0 or below < 0 or above + below == 0 or len(value) % 2:
+    """Words whose unused bits are zero or, above a signed value, its sign; words without any are returned as they are."""
+    above, below = layout.allocated - 1 - layout.high_bit, layout.high_bit + 1 - layout.stored
+    if layout.allocated not in (8, 16, 32) or above < 0 or below < 0 or above + below == 0 or len(value) % (layout.allocated // 8):
         return value
     pixels = np.frombuffer(value, words)
     numbers = pixels.view(words.replace("u", "i")) if layout.signed else pixels
     if _uses_only_stored(numbers, layout, below):
         return value
     plain = ((numbers << above) >> (above + below)) << below
-    kept = np.where(pixels == layout.padding, numbers, plain).astype(numbers.dtype)
+    padded = pixels == layout.padding if layout.allocated == 16 else np.zeros(1, bool)
+    kept = np.where(padded, numbers, plain).astype(numbers.dtype)
     return value if np.array_equal(kept, numbers) else kept.tobytes()
 
 

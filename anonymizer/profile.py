@@ -238,6 +238,8 @@ def _unlisted(profile: Profile, tag: int) -> Decision:
 def _never_kept(tag: int, vrs: tuple[str, ...]) -> str:
     if rules.vouches_for_itself(tag):
         return "private"
+    if tag >> 16 == 0x0004:
+        return "not_of_a_data_set"  # of a DICOMDIR: names of files and file sets
     if not tag & 0xFFFF:
         return "group_length"
     return "" if vrs else "unknown_attribute"

@@ -2,8 +2,8 @@
 
 The table decides for every attribute it lists. For attributes it does not list the policy fails closed:
 
-- commands and file meta in a data set, private groups, curve and overlay groups, group lengths, unknown tags, what a file
-  says of the safety of its own private attributes (0008,0300): removed;
+- commands, file meta and directory records in a data set, private groups, curve and overlay groups, group lengths, unknown
+  tags, what a file says of the safety of its own private attributes (0008,0300), pixels where none belong: removed;
 - text (PN LT ST UT UC UR AE LO SH) unless it is on the short list of technical texts below: dummy value;
 - dates and times: as if the table listed them with both longitudinal options;
 - UIDs: mapped, unless the value is registered in the standard (SOP classes, transfer syntaxes, ...);
