@@ -27,7 +27,7 @@ from anonymizer.pixel_data import only_pixels
 from anonymizer.profile import Decision
 from anonymizer.pseudonym import is_time_form, shifted_date, shifted_datetime
 from anonymizer.rules import TEXT_VRS, TIME_VRS, dictionary_vrs, is_repeating_group
-from anonymizer.trust import BINARY_VRS, CHARACTER_SET, PIXELS, Doubt, vr_is_trusted
+from anonymizer.trust import BINARY_VRS, CHARACTER_SET, PIXELS, Doubt, is_legible, vr_is_trusted
 
 if TYPE_CHECKING:
     from anonymizer.walk import Walk
@@ -237,7 +237,7 @@ class Element:
         return self._done("removed", fault, None) if fault else self._portable(vr)
 
     def _clean_text(self) -> list[str] | None:
-        return [self.walk.echo.cleaned(part) for part in self._text().split("\\")] or None
+        return [self.walk.echo.cleaned(part) if is_legible(part) else "" for part in self._text().split("\\")] or None
 
     def _shifted(self, vr: str, reason: str) -> DataElement | None:
         values = [part for part in self._text().split("\\") if part.strip()]

@@ -70,7 +70,7 @@ class Doubt:
             return "" if charset_is_known(text) else "invalid_value"
         if not _has_form(vr, text):
             return "invalid_value"
-        if not text.isascii() and not charset_is_known(elements.text_at(self.source, CHARACTER_SET)):
+        if not is_legible(text) or (not text.isascii() and not charset_is_known(elements.text_at(self.source, CHARACTER_SET))):
             return "undecodable"
         return "echo" if self._echoes(vr, text) else ""
 
@@ -94,6 +94,11 @@ class Doubt:
     def _names_attributes(self, value: bytes) -> bool:
         halves = struct.unpack(f"{'<' if self.little else '>'}{len(value) // 2}H", value)
         return all(dictionary_vrs(group << 16 | number) for group, number in zip(halves[::2], halves[1::2], strict=True))
+
+
+def is_legible(text: str) -> bool:
+    """Whether bytes decoded to letters: a replaced letter or a C1 control says that they were of another character set."""
+    return text.isascii() or not any(letter == "\ufffd" or "\x80" <= letter <= "\x9f" for letter in text)
 
 
 def _has_form(vr: str, text: str) -> bool:
