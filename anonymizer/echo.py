@@ -21,7 +21,7 @@ from functools import lru_cache
 
 from anonymizer.ages import without_old_ages
 from anonymizer.folding import WORD, fold, folded_with_places, words_of
-from anonymizer.name_forms import NOT_NAMES, add_identifier, add_name, add_phrase, is_common, is_east_asian
+from anonymizer.name_forms import NOT_NAMES, add_identifier, add_name, add_phrase, components_of, is_common, is_east_asian
 from anonymizer.near import cuts_of, is_near
 from anonymizer.personal import looks_personal, personal_spans
 
@@ -31,6 +31,7 @@ _ERAS = {"m": 1867, "t": 1911, "s": 1925, "h": 1988, "r": 2018, "明治": 1867, 
 _ERA_DATE = re.compile(r"(明治|大正|昭和|平成|令和|(?<![a-z])[mtshr])\D?(\d{1,2})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})")
 _SEPARATED_DATE = re.compile(r"(?<!\d)(\d{1,4})\D{1,2}(\d{1,2})\D{1,2}(\d{1,4})(?!\d)")
 _UID = re.compile(r"\d+(?:\.\d+){5,}")
+_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "latin-1", "shift_jis", "euc_jp", "gb18030")
 _LONGEST_JOIN = 4
 _LEFTOVER = re.compile(r"\(\s*\)|\[\s*\]|^[\s,;:/_-]+|[\s,;:/_-]+$")
 
@@ -62,8 +63,9 @@ class Echo:
         return _found(self, text)
 
     def found_in_bytes(self, value: bytes) -> bool:
-        """Whether a binary value holds an identifying text as it was written, in any common encoding."""
-        return any(needle in value for needle in self.needles)
+        """Whether a binary value holds an identifying text in any common encoding, whatever its case."""
+        lowered = value.lower()
+        return any(needle in lowered for needle in self.needles)
 
     def cleaned(self, text: str) -> str:
         """The text without what repeats an identifying value or has a personal form, ages over 89 as `90+`.
@@ -90,7 +92,7 @@ def echo_of(identity: Identity) -> Echo:
     for phrase in identity.phrases:
         add_phrase(phrase, words, pieces)
     texts = (*_name_parts(identity.names), *identity.identifiers)
-    needles = sorted({text.encode(code, "ignore") for text in texts if len(text) >= 5 for code in ("utf-8", "utf-16-le", "shift_jis")})
+    needles = sorted({text.encode(code, "ignore").lower() for text in texts if len(text) >= 5 for code in _ENCODINGS})
     dates = frozenset(found for date in identity.birth_dates if (found := _parsed(date)) is not None)
     near = cuts_of(word for part in _name_parts(identity.names) for word in words_of(fold(part)) if not is_common(word))
     return Echo(frozenset(words), tuple(sorted(pieces)), dates, tuple(needle for needle in needles if len(needle) >= 5), near)
@@ -155,7 +157,10 @@ def _date_spans(echo: Echo, folded: str) -> Iterator[tuple[int, int]]:
             yield match.span()
     for match in _SEPARATED_DATE.finditer(folded):
         one, two, three = int(match[1]), int(match[2]), int(match[3])
-        if not echo.birth_dates.isdisjoint({(one, two, three), (three, one, two), (three, two, one)}):
+        orders = {(one, two, three), (three, one, two), (three, two, one)}
+        if not echo.birth_dates.isdisjoint(
+            orders | {(year + century, *day) for year, *day in orders for century in (1900, 2000) if year < 100}
+        ):
             yield match.span()
     for match in _ERA_DATE.finditer(folded):
         if (_ERAS[match[1]] + int(match[2]), int(match[3]), int(match[4])) in echo.birth_dates:
@@ -174,4 +179,4 @@ def _parsed(date: str) -> tuple[int, int, int] | None:
 
 
 def _name_parts(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(part for name in names for group in name.split("=") for part in group.split("^")[:3] if part.strip())
+    return tuple(part for name in names for group in name.split("=") for part in components_of(group) if part.strip())

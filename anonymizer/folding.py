@@ -8,13 +8,14 @@ from functools import lru_cache
 
 _EAST_ASIAN = "\u2e80-\U0010ffff"
 WORD = re.compile(rf"[^\W\d_{_EAST_ASIAN}]+|(?:(?=[^\W\d_])[{_EAST_ASIAN}])+|\d+")
+_STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})  # no NFKD form
 _HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 
 
 def fold(text: str) -> str:
     """NFKD without combining marks, in small letters, hiragana as katakana. Each letter folds by itself."""
     decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_HIRAGANA)
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_HIRAGANA).translate(_STROKED)
 
 
 def words_of(folded: str) -> list[str]:

@@ -25,7 +25,6 @@ _IDENTIFIERS = frozenset(
         PATIENT_ID,
         ACCESSION,
         0x00101000,  # Other Patient IDs
-        0x00101001,  # Other Patient Names
         0x00101080,  # Military Rank
         0x00101090,  # Medical Record Locator
         0x00102154,  # Patient's Telephone Numbers
@@ -115,4 +114,4 @@ def _told_by_report(dataset: Dataset, profile: Profile) -> Iterator[str]:
 
 
 def _identifies(tag: int, vr: str | None) -> bool:
-    return tag in _LISTED or vr == "PN" or (vr in (None, "UN") and dictionary_vrs(tag) == ("PN",))
+    return tag in _LISTED or vr == "PN" or (vr != "SQ" and dictionary_vrs(tag) == ("PN",))

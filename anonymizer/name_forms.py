@@ -37,9 +37,15 @@ _LONG_NUMBER = 5
 def add_name(name: str, words: set[str], pieces: set[str]) -> None:
     """A PN value: each component as a word, East Asian ones anywhere; all components glued in either order."""
     for group in name.split("="):
-        components = group.split("^")[:3]
-        for spelled in (components, [_expanded(component) for component in components]):
-            _add_components(spelled, words, pieces)
+        components = components_of(group)
+        for spell in (str, _expanded, _contracted):
+            _add_components([spell(component) for component in components], words, pieces)
+
+
+def components_of(group: str) -> list[str]:
+    """Family, given and middle name of one script; of a name that stands in prefix or suffix only, those."""
+    components = group.split("^")
+    return components[:3] if any(map(str.strip, components[:3])) else components
 
 
 def _add_components(components: list[str], words: set[str], pieces: set[str]) -> None:
@@ -53,6 +59,8 @@ def _add_components(components: list[str], words: set[str], pieces: set[str]) ->
     for glued in ("".join(full), "".join(reversed(full))):
         if len(full) > 1 and (len(glued) >= 5 or (is_east_asian(glued) and len(glued) >= 2)):
             pieces.add(glued)
+        elif len(full) > 1 and len(glued) >= 3 and not glued.isdigit():
+            words.add(glued)  # Ng^Ka: neither part is long enough alone
 
 
 def _add_word(word: str, words: set[str], pieces: set[str]) -> None:
@@ -81,6 +89,14 @@ def _expanded(component: str) -> str:
     text = component.lower()
     for letter, pair in _UMLAUTS:
         text = text.replace(letter, pair)
+    return text
+
+
+def _contracted(component: str) -> str:
+    """Umlauts that the header writes out, as one letter: Mueller is Müller in a text."""
+    text = component.lower()
+    for letter, pair in _UMLAUTS:
+        text = text.replace(pair, letter)
     return text
 
 
