@@ -16,6 +16,8 @@ from cad.datasets.scan import LabelledScan, handle
 from cad.errors import Refusal
 from cad.volume import Volume
 
+_SEQUENCES = ("t1gd", "t1ce", "t1c", "flair", "t2")
+
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
@@ -26,6 +28,7 @@ class _Listed:
     unlabelled: tuple[Path, ...]
     labels: dict[int, str]
     modality: str
+    channel: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Decathlon:
         "<Task>/dataset.json   modality, labels, training pairs, test images\n"
         "<Task>/imagesTr/<case>.nii.gz, labelsTr/<case>.nii.gz   one volume a case\n"
         "<Task>/imagesTs/   unlabelled, not used\n"
+        "Of several MR sequences in a file one is taken: T1 with contrast, else FLAIR, else T2, else the first.\n"
         "Labels whose name says cancer, tumour, nodule, lesion (or --region) are lesions; each image counts as a patient."
     )
 
@@ -68,9 +72,16 @@ def _listed(path: Path) -> _Listed | Refusal:
             unlabelled=tuple(_below(path, name) for name in stated.get("test", ())),
             labels={int(value): str(name) for value, name in stated["labels"].items() if int(value)},
             modality="CT" if modality["0"].upper() == "CT" else "MR",
+            channel=_channel(modality) if len(modality) > 1 else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         return Refusal("", "broken_list", f"modality, labels and training cannot be read ({type(error).__name__})")
+
+
+def _channel(modality: dict[str, str]) -> int:
+    """Where several sequences lie in one file: T1 with contrast, else FLAIR, else T2, else the first."""
+    names = {name.lower(): int(number) for number, name in modality.items()}
+    return next((number for word in _SEQUENCES for name, number in names.items() if name.startswith(word)), 0)
 
 
 def _below(path: Path, name: str) -> Path:
@@ -87,7 +98,7 @@ def _scan(listed: _Listed, pair: tuple[Path, Path], book: Book, wanted: Wanted) 
         for path in present:
             book.refuse(path, "pair_broken", "image or label of this case is missing")
         return
-    volume = image(pair[0], listed.modality)
+    volume = image(pair[0], listed.modality, listed.channel)
     truth = labels(pair[1], volume.grid) if isinstance(volume, Volume) else volume
     if isinstance(volume, Refusal) or isinstance(truth, Refusal):
         problem = truth if isinstance(truth, Refusal) else Refusal("", "unreadable", "")

@@ -31,6 +31,7 @@ READING, RADIOGRAPH_READING = "LidcReadMessage", "IdriReadMessage"
 SMALL_MM = 3.0
 NO_CALCIFICATION = 6
 _SAME_SLICE_MM = 0.1
+_RATINGS = tuple("0123456789")
 _NAMELESS = ("", "anonymous", "anon", "removed", "0")
 
 
@@ -119,7 +120,7 @@ def _marks(session: Element, reader: str, volume: Volume, lost: list[int]) -> It
     slices = _Slices(volume)
     for nodule in session.iter("unblindedReadNodule"):
         contours = [contour for roi in nodule.iter("roi") if (contour := slices.contour(roi, lost))]
-        traits = tuple(sorted((child.tag, int(child.text or 0)) for child in nodule.iterfind("characteristics/*") if _is_whole(child.text)))
+        traits = tuple(sorted((child.tag, int(child.text or 0)) for child in nodule.iterfind("characteristics/*") if _is_rating(child.text)))
         if contours:
             yield _nodule(reader, contours, traits, volume)
     for other in session.iter("nonNodule"):
@@ -163,8 +164,8 @@ def _middle(contour: _Contour, volume: Volume) -> Point:
     return float(x), float(y), float(z)
 
 
-def _is_whole(text: str | None) -> bool:
-    return (text or "").strip().isdigit()
+def _is_rating(text: str | None) -> bool:
+    return (text or "").strip() in _RATINGS
 
 
 class _Slices:

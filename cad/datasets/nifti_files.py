@@ -30,10 +30,10 @@ def stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def image(path: Path, modality: str) -> Volume | Refusal:
-    """CT as int16 HU where it is whole numbers; MR as float32."""
+def image(path: Path, modality: str, channel: int | None = None) -> Volume | Refusal:
+    """CT as int16 HU where it is whole numbers; MR as float32; `channel` is one volume of a 4D image."""
     try:
-        volume = read_nifti(path, "HU" if modality == "CT" else "a.u.", modality)
+        volume = read_nifti(path, "HU" if modality == "CT" else "a.u.", modality, channel)
     except ShokenError as error:
         return Refusal("", "unreadable", error.problem)
     voxels = np.asarray(volume.voxels)

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from cad.errors import ShokenError
 from cad.space import FloatArray, Grid
 from cad.volume import Volume
 
+_MOST_VALUES = 1 << 31
+_BROKEN = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, TypeError, ArithmeticError, MemoryError, zlib.error)
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def read_nifti(path: Path, unit: str = "HU", modality: str = "CT") -> Volume:
+def read_nifti(path: Path, unit: str = "HU", modality: str = "CT", channel: int | None = None) -> Volume:
     """A 3D image (4D with one volume is accepted); integer data without scaling keep their dtype, others are float32.
 
-    NIfTI does not say unit and modality; the caller does. Raises ShokenError for a file that is no 3D NIfTI image
-    and GridError for a sheared affine.
+    `channel` takes one volume of a 4D image. NIfTI does not say unit and modality; the caller does. Raises ShokenError for
+    a file that is no 3D NIfTI image, is damaged or declares more than 2**31 values, and GridError for a sheared affine.
     """
     try:
         image: Any = nib.load(path)
+        if prod(image.shape) > _MOST_VALUES:
+            raise ShokenError("declares more than 2**31 values", subject=path.name, accepted="a NIfTI-1 or -2 image")
         array = np.asanyarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
+    except _BROKEN as error:
         raise ShokenError(f"cannot be read ({type(error).__name__})", subject=path.name, accepted="a NIfTI-1 or -2 image") from error
-    if array.ndim == 4 and array.shape[3] == 1:
-        array = array[..., 0]
+    if array.ndim == 4 and (array.shape[3] == 1 or channel is not None):
+        array = array[..., min(channel or 0, array.shape[3] - 1)]
     if array.ndim != 3:
         raise ShokenError(f"has {array.ndim} dimensions", subject=path.name, accepted="a 3D image")
     voxels = np.ascontiguousarray(array.T if array.dtype.kind in "iu" else array.T.astype(np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import layout_makers as make
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -153,6 +154,22 @@ def test_decathlon_pairs_that_do_not_fit_are_refused(tmp_path):
     scans, book = make.read_all("decathlon", tmp_path)
     assert len(scans) == 1
     assert set(make.refusals(book).values()) == {"pair_broken", "other_grid", "unreadable", "not_labelled", "not_in_layout"}
+
+
+def test_of_several_sequences_the_one_with_contrast_is_taken(tmp_path):
+    make.decathlon(tmp_path)
+    task = tmp_path / "Task06_Lung"
+    text = (task / "dataset.json").read_text()
+    (task / "dataset.json").write_text(text.replace('{"0": "CT"}', '{"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}'))
+    for n in (1, 2):
+        path = task / "imagesTr" / f"lung_{n:03d}.nii.gz"
+        plain = nib.load(path)
+        nib.save(
+            nib.Nifti1Image(np.stack([plain.get_fdata() + shift for shift in range(4)], axis=3).astype(np.float32), plain.affine), path
+        )
+    (sick, _), _ = make.read_all("decathlon", tmp_path)
+    assert (sick.volume.modality, sick.volume.unit) == ("MR", "a.u.")
+    np.testing.assert_array_equal(sick.volume.voxels, make.ct(0) + np.float32(2))
 
 
 def test_a_list_that_leads_out_of_its_folder_is_refused(tmp_path):
