@@ -183,7 +183,10 @@ def _any_instance(implicit: bool) -> bytes:
 
 
 def _settled(header: Header, key: ProjectKey, profile: Profile) -> Settled:
-    lens = Lens(dict(zip(header.tags, header.raws, strict=True)), header.implicit)
+    raws = dict(zip(header.tags, header.raws, strict=True))
+    if header.pixels is not None:
+        raws[PIXEL_DATA] = header.pixels.head[:-4] + bytes(4)  # who the patient is hangs on whether there are pixels
+    lens = Lens(raws, header.implicit)
     lens.source.file_meta = file_meta(header.meta)
     walk = walk_for(lens.source, key, profile)
     written = lens.source.get("SpecificCharacterSet")

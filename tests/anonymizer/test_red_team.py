@@ -206,3 +206,13 @@ def test_dates_in_free_text_go_however_short(date: str) -> None:
 @pytest.mark.parametrize("text", ["thickness 1.5.2", "T1 3/4 5", "CT 5.0/5.0/120", "0.5 mm 1-2-3", "2 mag 50"])
 def test_numbers_in_free_text_that_are_no_dates_stay(text: str) -> None:
     assert text.encode() in out_of(ct(SeriesDescription=text), "basic+clean_descriptors")
+
+
+def test_content_of_a_report_in_an_image_tells_both_ways_the_same() -> None:
+    """The fast way did not know of the pixels when it asked who the patient is, so it searched for more than the slow way."""
+    item, concept = Dataset(), Dataset()
+    concept.CodeValue, concept.CodingSchemeDesignator, concept.CodeMeaning = "121022", "DCM", "Accession Number"
+    item.RelationshipType, item.ValueType, item.TextValue = "CONTAINS", "TEXT", "Kestrelman"
+    item.ConceptNameCodeSequence = Sequence([concept])
+    image = ct(ContentSequence=Sequence([item]), Manufacturer="Kestrelman", ConvolutionKernel="Kestrelman")
+    assert out_of(image, "screening+clean_structured_content")
