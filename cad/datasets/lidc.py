@@ -120,7 +120,8 @@ def _marks(session: Element, reader: str, volume: Volume, lost: list[int]) -> It
     slices = _Slices(volume)
     for nodule in session.iter("unblindedReadNodule"):
         contours = [contour for roi in nodule.iter("roi") if (contour := slices.contour(roi, lost))]
-        traits = tuple(sorted((child.tag, int(child.text or 0)) for child in nodule.iterfind("characteristics/*") if _is_rating(child.text)))
+        rated = [(child.tag, (child.text or "").strip()) for child in nodule.iterfind("characteristics/*")]
+        traits = tuple(sorted((name, int(rating)) for name, rating in rated if rating in _RATINGS))
         if contours:
             yield _nodule(reader, contours, traits, volume)
     for other in session.iter("nonNodule"):
@@ -162,10 +163,6 @@ def _middle(contour: _Contour, volume: Volume) -> Point:
     row, column = np.mean(contour.corners, axis=0)
     x, y, z = volume.grid.to_mm((contour.slice_index, row, column))
     return float(x), float(y), float(z)
-
-
-def _is_rating(text: str | None) -> bool:
-    return (text or "").strip() in _RATINGS
 
 
 class _Slices:
