@@ -69,9 +69,17 @@ def _assembled(series: Series, files: Files, facts: list[SliceFacts], refusals: 
         if not failed:
             volumes = tuple(v for v in built if isinstance(v, Volume))
             return Assembled(volumes, (*refusals, *plan.refusals), (*plan.warnings, *_unit_warnings(series, plan)))
-        refusals = [*refusals, *(r for item, reason, detail in failed for r in refuse([item], reason, detail))]
+        refusals = [*refusals, *_lost(failed)]
         lost = {id(item) for item, _, _ in failed}
         facts = [item for item in facts if id(item) not in lost]
+
+
+def _lost(failed: Sequence[Failure]) -> list[Refusal]:
+    """One refusal a file, with the reason of its first frame that failed."""
+    by_file: dict[Path, list[Failure]] = {}
+    for failure in failed:
+        by_file.setdefault(failure[0].ref.path, []).append(failure)
+    return [r for group in by_file.values() for r in refuse([item for item, _, _ in group], *group[0][1:])]
 
 
 def _all_facts(series: Series, files: Files) -> tuple[list[SliceFacts], list[Refusal]]:

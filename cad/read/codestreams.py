@@ -11,14 +11,16 @@ _J2K_STARTS = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c")
 
 
 def check(data: bytes, rows: int, columns: int, is_rle: bool) -> None:
-    """Raises FrameError (size_refused, truncated, undecodable) for a frame that must not be decoded."""
+    """Raises FrameError (size_refused, colour_image, truncated, undecodable) for a frame of one sample that must not be decoded."""
     if is_rle:
         _check_rle(data)
         return
     is_j2k = data[:4] in _J2K_STARTS
-    declared = _jpeg2000_size(data) if is_j2k else _jpeg_size(data)
-    if declared != (rows, columns):
-        raise FrameError("size_refused", f"the codestream declares {declared}, the header ({rows}, {columns})")
+    *declared, components = _jpeg2000_size(data) if is_j2k else _jpeg_size(data)
+    if declared != [rows, columns]:
+        raise FrameError("size_refused", f"the codestream declares {tuple(declared)}, the header ({rows}, {columns})")
+    if components != 1:
+        raise FrameError("colour_image", f"{components} components in the codestream, where the header declares one sample a pixel")
     if b"\xff\xd9" not in data.rstrip(b"\x00")[-3:]:  # writers pad to an even length with 00 or FF
         raise FrameError("truncated", "the compressed image ends before its end marker")
     if is_j2k:
@@ -35,13 +37,13 @@ def _check_rle(data: bytes) -> None:
         raise FrameError("undecodable", f"the RLE header names {count} segments at wrong places")
 
 
-def _jpeg2000_size(data: bytes) -> tuple[int, int]:
-    """Rows and columns from the SIZ marker (ISO 15444-1 A.5.1)."""
+def _jpeg2000_size(data: bytes) -> tuple[int, int, int]:
+    """Rows, columns and components from the SIZ marker (ISO 15444-1 A.5.1)."""
     at = data.find(b"\xff\x4f\xff\x51")
-    if at < 0 or len(data) < at + 24:
+    if at < 0 or len(data) < at + 42:
         raise FrameError("truncated", "the JPEG 2000 header is cut short")
     right, bottom, left, top = struct.unpack(">4L", data[at + 8 : at + 24])
-    return bottom - top, right - left
+    return bottom - top, right - left, int.from_bytes(data[at + 40 : at + 42], "big")
 
 
 def _check_tiles(data: bytes) -> None:
@@ -62,13 +64,13 @@ def _check_tiles(data: bytes) -> None:
         raise FrameError("truncated", "the JPEG 2000 tile-parts do not end where the codestream does")
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Rows and columns from the frame header of JPEG or JPEG-LS (ISO 10918-1 B.2.2, ISO 14495-1 C.2.2)."""
+def _jpeg_size(data: bytes) -> tuple[int, int, int]:
+    """Rows, columns and components from the frame header of JPEG or JPEG-LS (ISO 10918-1 B.2.2, ISO 14495-1 C.2.2)."""
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            rows, columns = struct.unpack(">2H", data[at + 5 : at + 9])
-            return rows, columns
+            rows, columns, components = struct.unpack(">2HB", data[at + 5 : at + 10])
+            return rows, columns, components
         at += 1 if marker == 0xFF else 2 + length
     raise FrameError("undecodable", "the compressed image has no frame header")

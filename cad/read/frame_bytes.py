@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from cad.read.extent import Fragments, FrameError, fragments
@@ -44,32 +47,52 @@ class FrameFile:
     def codestream(self, frame: int) -> bytes:
         """One compressed frame, its fragments joined. Raises FrameError and OSError."""
         with self.path.open("rb") as file:
-            found = fragments(file, self.header)
-            parts = _parts_of(frame, self.frames, found, _table(file.fileno(), found))
-            return b"".join(os.pread(file.fileno(), length, at) for at, length in parts)
+            table, *parts = fragments(file, self.header)
+            chosen = _parts_of(frame, self.frames, tuple(parts), partial(_table, file.fileno(), table), partial(_starts, file.fileno()))
+            return b"".join(os.pread(file.fileno(), length, at) for at, length in chosen)
 
 
-def _table(file: int, found: Fragments) -> tuple[int, ...]:
+_CODESTREAM_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # neither occurs inside a codestream of its kind
+
+
+def _table(file: int, place: tuple[int, int]) -> tuple[int, ...]:
     """The basic offset table: where each frame begins, counted from the first fragment's item."""
-    at, length = found[0]
+    at, length = place
     return struct.unpack(f"<{length // 4}L", os.pread(file, length // 4 * 4, at))
 
 
-def _parts_of(frame: int, frames: int, found: Fragments, table: tuple[int, ...]) -> Fragments:
-    """Which fragments hold a frame: all of a single one, one each, or what the offset table says."""
-    parts = found[1:]
-    if frames == 1:
-        return parts
+def _starts(file: int, part: tuple[int, int]) -> bool:
+    """Whether a fragment is the first of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+    return os.pread(file, 4, part[0]).startswith(_CODESTREAM_STARTS)
+
+
+def _parts_of(
+    frame: int, frames: int, parts: Fragments, table: Callable[[], tuple[int, ...]], starts: Callable[[tuple[int, int]], bool]
+) -> Fragments:
+    """Which fragments hold a frame: one each, what the offset table says, or from one codestream's first to the next's.
+
+    With an extended offset table each frame is one fragment (PS3.3 C.7.6.3.1.8), so that it tells nothing more.
+    """
     if len(parts) == frames:
         return parts[frame : frame + 1]
-    if len(table) != frames or frame >= frames:
-        raise FrameError("undecodable", f"{len(parts)} fragments for {frames} frames and no offset table that tells them apart")
-    base = parts[0][0] - 8
-    ends = (*table[1:], parts[-1][0] + parts[-1][1] - base)
-    chosen = tuple(part for part in parts if table[frame] <= part[0] - 8 - base < ends[frame])
-    if not chosen:
-        raise FrameError("undecodable", f"the offset table points to no fragment for frame {frame + 1}")
-    return chosen
+    first = [place for place, part in enumerate(parts) if starts(part)]
+    if frames == 1:
+        if len(first) > 1:
+            raise FrameError("undecodable", f"{len(first)} compressed images where the header declares one frame")
+        return parts
+    begins = _places(parts, table()) or first
+    if len(begins) != frames or frame >= frames or begins[0] != 0:
+        raise FrameError("undecodable", f"{len(parts)} fragments for {frames} frames and nothing that tells them apart")
+    return parts[begins[frame] : [*begins[1:], len(parts)][frame]]
+
+
+def _places(parts: Fragments, table: tuple[int, ...]) -> list[int]:
+    """The fragments that the offset table points to; none without one. Raises FrameError where it points to no fragment, or back."""
+    items = {at - parts[0][0]: place for place, (at, _) in enumerate(parts)}
+    places = [items.get(offset, -1) for offset in table]
+    if -1 in places or any(later <= earlier for earlier, later in pairwise(places)):
+        raise FrameError("undecodable", "the offset table points to places where no fragment begins")
+    return places
 
 
 def _skip(source: InflatedBytes, count: int) -> None:

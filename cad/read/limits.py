@@ -31,8 +31,8 @@ class Limits:
             _check(field.name, getattr(self, field.name))
 
 
-# (lowest, highest) that makes sense: below two slices there is no step, and a steeper stack than 60 degrees is another plane
-_RANGES = {"slices": (2, 1000), "step_mm": (0.1, 100.0), "uneven": (0.01, 10.0), "tilt_degrees": (0.01, 60.0), "shift_mm": (0.01, 200.0)}
+# (lowest, highest) that makes sense: a stack steeper than 60 degrees is another plane
+_RANGES = {"slices": (1, 1000), "step_mm": (0.1, 100.0), "uneven": (0.01, 10.0), "tilt_degrees": (0.01, 60.0), "shift_mm": (0.01, 200.0)}
 
 
 def _check(name: str, pair: object) -> None:

@@ -46,7 +46,7 @@ def test_the_environment_says_it_in_json_and_beats_the_file(tmp_path, monkeypatc
         ("[reading]\nslice = [5, 2]", ("reading", "no limit slice", "slices, step_mm, uneven, tilt_degrees, shift_mm")),
         ("[reading]\nslices = [3, 10]", ("slices", "refuse not above warn")),
         ("[reading]\nstep_mm = [9, 4]", ("step_mm", "warn not above refuse")),
-        ("[reading]\nslices = [10, 1]", ("slices", "from 2 to 1000")),
+        ("[reading]\nslices = [10, 0]", ("slices", "from 1 to 1000")),
         ("[reading]\nslices = [10, 2.5]", ("slices", "whole numbers")),
         ("[reading]\ntilt_degrees = [1, 80]", ("tilt_degrees", "from 0.01 to 60")),
         ("[reading]\nshift_mm = [true, 2]", ("shift_mm", "two numbers")),
