@@ -19,8 +19,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Blanked regions</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self'; style-src 'unsafe-inline'">
-<style>body {{ font: 16px sans-serif; margin: 2em; }} figure {{ display: inline-block; margin: 0 1em 1em 0; vertical-align: top; }}
-img {{ max-width: 640px; image-rendering: pixelated; border: 1px solid #888; }} section {{ border-top: 1px solid #888; }}</style></head>
+<style>body {{ font: 16px sans-serif; margin: 2em; }} figure {{ margin: 0 0 1.5em; }}
+.pair {{ display: flex; flex-wrap: wrap; gap: 1em; margin-top: .4em; }} .pair p {{ margin: .2em 0; color: #555; }}
+img {{ max-width: min(640px, 90vw); image-rendering: pixelated; border: 1px solid #888; }} section {{ border-top: 1px solid #888; }}</style></head>
 <body><h1>Blanked regions, before and after</h1>
 <p>This page shows identified pixels. It was written from the vault; keep it as you keep patient records.</p>
 {sections}
@@ -55,22 +56,34 @@ def write_table(path: Path, identities: Iterable[Identity]) -> None:
 
 
 def write_page(folder: Path, pictures: Mapping[str, tuple[tuple[str, bytes], ...]]) -> int:
-    """Each file's pictures as folder/<handle>/<n>-<name>.png and one index.html; gives how many were written."""
+    """Each file's pictures as folder/<handle>/<n>-<name>.png and one index.html; gives how many were written.
+
+    On the page the pictures of one region, before and after, stand side by side in one figure.
+    """
     from markupsafe import Markup, escape
 
+    figure = Markup('<figure><figcaption>{}</figcaption><div class="pair">{}</div></figure>')
     sections, written = [], 0
     for handle, each in pictures.items():
-        figures = []
+        pairs: dict[str, list[Markup]] = {}
         for number, (name, png) in enumerate(each, 1):
             if not png.startswith(PNG_MAGIC):
                 continue
             place = f"{_safe(handle)}/{number:03d}-{_safe(name)}.png"
             write_private(folder / place, png)
-            figures.append(Markup('<figure><img src="{}" alt="{}"><figcaption>{}</figcaption></figure>').format(place, name, name))
+            region, which = _region(name)
+            pairs.setdefault(region, []).append(Markup('<div><img src="{}" alt="{}"><p>{}</p></div>').format(place, name, which))
             written += 1
-        sections.append(Markup("<section><h2>{}</h2>{}</section>").format(escape(handle), Markup("").join(figures)))
+        shown = [figure.format(region, Markup("").join(each)) for region, each in pairs.items()]
+        sections.append(Markup("<section><h2>{}</h2>{}</section>").format(escape(handle), Markup("").join(shown)))
     write_private(folder / "index.html", _PAGE.format(sections=Markup("\n").join(sections)).encode())
     return written
+
+
+def _region(name: str) -> tuple[str, str]:
+    """What a picture shows, and whether before or after: (`frame-0-at-4-8-20x10`, `before`); ("", name) for other names."""
+    region, _, which = name.rpartition("-")
+    return (region, which) if which in ("before", "after") else ("", name)
 
 
 def _safe(name: str) -> str:
