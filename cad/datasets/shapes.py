@@ -18,12 +18,16 @@ _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 
 
 def filled(corners: Pixels, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(inside, border) of a closed polygon of pixel centres (row, column), both (rows, columns); inside excludes the border."""
-    from skimage.draw import polygon, polygon_perimeter
+    """(inside, border) of a closed polygon of pixel centres (row, column) in an image of `shape`; inside excludes the border.
+
+    A point or a line is all border. Corners must lie in the image.
+    """
+    from skimage.draw import line, polygon
 
     rows, columns = np.asarray(corners).T
     area, border = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    border[polygon_perimeter(rows, columns, shape=shape, clip=True)] = True
+    for start, end in zip(corners, [*corners[1:], corners[0]], strict=True):
+        border[line(*start, *end)] = True
     area[polygon(rows, columns, shape=shape)] = True
     return area & ~border, border
 

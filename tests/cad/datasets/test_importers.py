@@ -10,6 +10,7 @@ import pytest
 from cad.datasets.layout import DataSetError
 from cad.datasets.layouts import LAYOUTS, layout_named
 from cad.datasets.scan import NOT_A_LESION, OUTLINED, SMALL
+from cad.datasets.splits import leaks_between
 from cad.space import Grid
 from cad.volume import Volume
 
@@ -69,6 +70,24 @@ def test_a_hole_drawn_by_a_reader_is_no_nodule(tmp_path):
     expected = box((5, 6), (10, 19), (8, 17))
     expected[5, 13:16, 11:14] = 0
     np.testing.assert_array_equal(whole(scan.lesions[0].marks[0].patch), expected)
+
+
+@pytest.mark.parametrize(
+    ("corners", "voxels"),
+    [
+        ([(10, 8)], 1),
+        ([(10, 8), (10, 9)], 2),
+        ([(10, 8), (12, 8), (14, 8)], 5),
+        ([(0, 0), (0, 31), (39, 31), (39, 0)], 38 * 30),
+        ([(10, 8), (10, 10), (12, 10), (12, 8), (10, 8)], 1),
+    ],
+)
+def test_a_contour_without_an_inside_is_its_own_mask(tmp_path, corners, voxels):
+    """Lines, points and twice-drawn corners occur in the archive; what encloses nothing is all there is of the nodule."""
+    datasets = make.series(tmp_path, 3, "LIDC-IDRI-0003")
+    (tmp_path / "1.xml").write_text(make.lidc_xml(datasets, [make.Session("1", [(make.TRAITS, [(5, corners, True)])])]))
+    (scan,), _ = make.read_all("lidc", tmp_path)
+    assert scan.lesions[0].marks[0].patch.voxels.sum() == voxels
 
 
 def test_contours_are_found_by_position_under_new_uids_and_counted_where_lost(tmp_path):
@@ -269,6 +288,23 @@ def test_the_real_lidc_case_against_another_reader_of_its_xml(shared_data):
         volumes.append(sum(_area_inside(points) for points in outlines) * scan.volume.grid.voxel_mm3)
     found = [int(mark.patch.voxels.sum()) * scan.volume.grid.voxel_mm3 for mark in nodule.marks]
     assert sorted(found) == pytest.approx(sorted(volumes), rel=0.03)
+
+
+def test_luna16s_own_truth_lies_on_the_readers_nodule_and_the_patient_is_recognised(shared_data, tmp_path):
+    """The real case given out as LUNA16 would, with LUNA16's real tables."""
+    uid = "1.3.6.1.4.1.14519.5.2.1.6279.6001.179049373636438705059720603192"
+    lidc = make.stored("lidc", shared_data / "LIDC-IDRI-0001_dicom", tmp_path / "lidc")
+    scan = lidc.scan("0001")
+    make.luna16(tmp_path / "in", {uid: scan.volume}, [])
+    tables = shared_data / "lidc_truth" / "annotations"
+    (tmp_path / "in" / "CSVFILES" / "annotations.csv").write_bytes((tables / "annotations.csv").read_bytes())
+    luna = make.stored("luna16", tmp_path / "in", tmp_path / "luna")
+    (found,) = luna.scan("0001").lesions
+    (nodule,) = [lesion for lesion in scan.lesions if lesion.agreement]
+    assert np.linalg.norm(np.subtract(found.centre_mm, nodule.centre_mm)) < 0.5
+    assert found.diameter_mm == pytest.approx(nodule.diameter_mm, rel=0.05)
+    (leak,) = leaks_between(lidc, luna)
+    assert leak.slices == 133
 
 
 def _area_inside(points):
