@@ -13,9 +13,14 @@ _HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 
 
 def fold(text: str) -> str:
-    """NFKD without combining marks, in small letters, hiragana as katakana. Each letter folds by itself."""
+    """NFKD without combining and zero-width marks, in small letters, hiragana as katakana. Each letter folds by itself."""
     decomposed = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_HIRAGANA).translate(_STROKED)
+    return "".join(letter for letter in decomposed if not _is_unseen(letter)).translate(_HIRAGANA).translate(_STROKED)
+
+
+def _is_unseen(letter: str) -> bool:
+    """Accents, and what takes no room: zero-width spaces and joiners, soft hyphens, marks of direction."""
+    return bool(unicodedata.combining(letter)) or unicodedata.category(letter) == "Cf"
 
 
 def words_of(folded: str) -> list[str]:

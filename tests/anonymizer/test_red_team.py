@@ -149,6 +149,7 @@ OTHER_WAYS = [
     ("ISO_IR 192", "Yıldız^Işıl", "YILDIZ"),
     ("ISO_IR 192", "Đặng^Thu", "DANG"),
     ("ISO_IR 100", "Mueller^Hans", "Müller"),
+    ("ISO_IR 192", "Weber^Jo", "\u200bW\u200be\u200bb\u200be\u200br"),
     ("ISO_IR 100", "^^^Winterbourne", "Winterbourne"),
 ]
 
