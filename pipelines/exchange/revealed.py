@@ -21,7 +21,8 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self'; style-src 'unsafe-inline'">
 <style>body {{ font: 16px sans-serif; margin: 2em; }} figure {{ margin: 0 0 1.5em; }}
 .pair {{ display: flex; flex-wrap: wrap; gap: 1em; margin-top: .4em; }} .pair p {{ margin: .2em 0; color: #555; }}
-img {{ max-width: min(640px, 90vw); image-rendering: pixelated; border: 1px solid #888; }} section {{ border-top: 1px solid #888; }}</style></head>
+img {{ max-width: min(640px, 90vw); image-rendering: pixelated; border: 1px solid #888; }} 
+section {{ border-top: 1px solid #888; }}</style></head>
 <body><h1>Blanked regions, before and after</h1>
 <p>This page shows identified pixels. It was written from the vault; keep it as you keep patient records.</p>
 {sections}
@@ -74,7 +75,7 @@ def write_page(folder: Path, pictures: Mapping[str, tuple[tuple[str, bytes], ...
             region, which = _region(name)
             pairs.setdefault(region, []).append(Markup('<div><img src="{}" alt="{}"><p>{}</p></div>').format(place, name, which))
             written += 1
-        shown = [figure.format(region, Markup("").join(each)) for region, each in pairs.items()]
+        shown = [figure.format(region, Markup("").join(pair)) for region, pair in pairs.items()]
         sections.append(Markup("<section><h2>{}</h2>{}</section>").format(escape(handle), Markup("").join(shown)))
     write_private(folder / "index.html", _PAGE.format(sections=Markup("\n").join(sections)).encode())
     return written
