@@ -1,6 +1,6 @@
 """Reading a series of 300 x 512 x 512 int16 in four syntaxes beside other readers, and scanning 10,000 and 30,000 headers.
 
-    python benchmarks/reading.py [FOLDER] [RUNS]
+    python benchmarks/reading.py [FOLDER] [RUNS] [--headers-only]
 
 FOLDER keeps the made series (raw, rle, jpegls, j2k) for another run. Every reader runs in a process of its own; seconds
 are counted after its imports, processor seconds include its children, and what it read is compared with the truth.
@@ -8,6 +8,7 @@ are counted after its imports, processor seconds include its children, and what 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -21,12 +22,16 @@ from common import PYTHON, ROOT, keep, spread, table
 
 SYNTAXES = {"raw": "", "rle": "1.2.840.10008.1.2.5", "jpegls": "1.2.840.10008.1.2.4.80", "j2k": "1.2.840.10008.1.2.4.90"}
 SHAPE = (300, 512, 512)
+COUNTS = (10_000, 30_000)
 HEAD = """
 import json, resource, sys, time
 from pathlib import Path
 import numpy as np
 folder = sys.argv[1]
 files = sorted(Path(folder).glob("*.dcm"))
+def peak():  # MiB; ru_maxrss would count what the process that started this one held
+    try: return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+    except OSError: return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 """
 TAIL = """
 def rusage(who): return resource.getrusage(who)
@@ -37,7 +42,7 @@ found = np.asarray(voxels)
 right = sorted(found.shape) == sorted(truth.shape) and any(
     np.array_equal(np.transpose(found, axes)[::step][[7, 150, 299]], truth[[7, 150, 299]])
     for axes in ((0, 1, 2), (2, 1, 0)) for step in (1, -1))
-sizes = {"mib": own.ru_maxrss / 1024, "children_mib": children.ru_maxrss / 1024}
+sizes = {"mib": peak(), "children_mib": children.ru_maxrss / 1024}
 print(json.dumps({"seconds": seconds, "cpu": cpu, "right": bool(right), **sizes}))
 """
 START = """
@@ -83,6 +88,13 @@ READERS = {
 def main(folder: Path, runs: int) -> None:
     """Make the series, time every reader on every syntax, scan headers, print and keep the figures."""
     make(folder)
+    figures = series(folder, runs)
+    shares = scaling(folder)
+    keep("reading", {"series": figures, "j2k_seconds_by_workers": shares, "header_scan": headers(folder, runs), "runs": runs})
+
+
+def series(folder: Path, runs: int) -> dict[str, object]:
+    """Every reader on every syntax."""
     figures: dict[str, object] = {}
     rows = []
     for syntax in SYNTAXES:
@@ -95,15 +107,28 @@ def main(folder: Path, runs: int) -> None:
                 best = min(got, key=lambda g: g["seconds"])
                 rows.append((syntax, reader, best["seconds"], best["cpu"], round(best["mib"]), round(best["children_mib"]), best["right"]))
     table("300 x 512 x 512 int16, best of runs", ("syntax", "reader", "s", "cpu s", "MiB", "MiB child", "right"), rows)
-    shares = scaling(folder)
-    headers = {n: scan(folder, n) for n in (10_000, 30_000)}
-    table("headers", ("files", "s", "cpu s"), [(n, one["seconds"], one["cpu"]) for n, one in headers.items()])
-    keep("reading", {"series": figures, "j2k_seconds_by_workers": shares, "header_scan": headers, "runs": runs})
+    return figures
 
 
-def make(folder: Path) -> None:
-    """The series once in each syntax, with the truth beside them."""
-    if (folder / "truth.npy").exists():
+def headers(folder: Path, runs: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Scans of 10,000 and 30,000 files, in turns, and what 100,000 would take if the line through both goes on."""
+    got: dict[int, list[dict[str, float]]] = {n: [] for n in COUNTS}
+    for _ in range(runs):
+        for count in COUNTS:
+            got[count].append(scan(folder, count))
+    found = {str(n): {key: spread([one[key] for one in got[n]]) for key in ("seconds", "cpu", "mib")} for n in COUNTS}
+    few, many = (found[str(n)] for n in COUNTS)
+    rise = (100_000 - COUNTS[1]) / (COUNTS[1] - COUNTS[0])
+    line = {key: round(many[key]["median"] + rise * (many[key]["median"] - few[key]["median"]), 1) for key in many}
+    rows = [(n, one["seconds"]["median"], one["cpu"]["median"], one["mib"]["median"]) for n, one in found.items()]
+    rows.append(("100000, drawn on", line["seconds"], line["cpu"], line["mib"]))
+    table("headers, median of runs", ("files", "s", "cpu s", "MiB"), rows)
+    return found | {"100000 estimated": {"line": line}}
+
+
+def make(folder: Path, *, packed: bool = True) -> None:
+    """The series once in each syntax, with the truth beside them; only the raw one where not `packed`."""
+    if (folder / "truth.npy").exists() or (not packed and (folder / "raw").exists()):
         return
     sys.path[:0] = [str(ROOT / "tests" / "cad"), str(ROOT)]
     import factory
@@ -122,13 +147,14 @@ def make(folder: Path) -> None:
     datasets = factory.build(scene, factory.Layout(factory.small_grid(SHAPE, (1.0, 0.7, 0.7))))
     factory.save(datasets, folder / "raw")
     for name, syntax in SYNTAXES.items():
-        if syntax:
+        if syntax and packed:
             (folder / name).mkdir(exist_ok=True)
             for k, dataset in enumerate(datasets):
-                packed = deepcopy(dataset)
-                packed.compress(syntax, generate_instance_uid=False)
-                packed.save_as(folder / name / f"{k:03d}.dcm", enforce_file_format=True)
-    np.save(folder / "truth.npy", truth)
+                coded = deepcopy(dataset)
+                coded.compress(syntax, generate_instance_uid=False)
+                coded.save_as(folder / name / f"{k:03d}.dcm", enforce_file_format=True)
+    if packed:
+        np.save(folder / "truth.npy", truth)
 
 
 def read(reader: str, folder: Path, threads: int | None = None) -> dict[str, float] | None:
@@ -157,7 +183,7 @@ def scan(folder: Path, count: int) -> dict[str, float]:
         work = "found = read_headers(files)\n"
         program = HEAD + "from cad.read.headers import read_headers\n" + START + work + STOP
         program += "u = resource.getrusage(resource.RUSAGE_SELF)\n"
-        program += "print(json.dumps({'seconds': seconds, 'cpu': u.ru_utime + u.ru_stime - cpu0, 'mib': u.ru_maxrss / 1024}))\n"
+        program += "print(json.dumps({'seconds': seconds, 'cpu': u.ru_utime + u.ru_stime - cpu0, 'mib': peak()}))\n"
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run([PYTHON, "-c", program, links], capture_output=True, text=True, env=env, check=True)
     found: dict[str, float] = json.loads(done.stdout)
@@ -165,5 +191,14 @@ def scan(folder: Path, count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    kept = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="shoken-reading-"))
-    main(kept, int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder", type=Path, nargs="?", help="where the made series stay (else: a temporary folder)")
+    asked.add_argument("runs", type=int, nargs="?", default=3)
+    asked.add_argument("--headers-only", action="store_true", help="only scan headers; nothing is kept, a minute is enough")
+    given = asked.parse_args()
+    kept = given.folder or Path(tempfile.mkdtemp(prefix="shoken-reading-"))
+    if given.headers_only:
+        make(kept, packed=False)
+        headers(kept, given.runs)
+    else:
+        main(kept, given.runs)
