@@ -21,7 +21,7 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self'; style-src 'unsafe-inline'">
 <style>body {{ font: 16px sans-serif; margin: 2em; }} figure {{ margin: 0 0 1.5em; }}
 .pair {{ display: flex; flex-wrap: wrap; gap: 1em; margin-top: .4em; }} .pair p {{ margin: .2em 0; color: #555; }}
-img {{ max-width: min(640px, 90vw); image-rendering: pixelated; border: 1px solid #888; }} 
+img {{ max-width: min(640px, 90vw); image-rendering: pixelated; border: 1px solid #888; }}
 section {{ border-top: 1px solid #888; }}</style></head>
 <body><h1>Blanked regions, before and after</h1>
 <p>This page shows identified pixels. It was written from the vault; keep it as you keep patient records.</p>
