@@ -1,7 +1,8 @@
 """How wide the aorta is said to be, held against what is known: tubes, simulated chests, another tool's report, real scans.
 
-`python benchmarks/aorta.py tubes` (default), `... chests`, `... calibrate`, `... real`: each prints a table and keeps its figures in
-`results/aorta_<part>.json`. The tubes need nothing; `chests` measures the shipped network on the held-out seeds of its card;
+`python benchmarks/aorta.py tubes` (default), `... chests`, `... fresh`, `... calibrate`, `... real`: each prints a table and keeps its figures in
+`results/aorta_<part>.json`. The tubes need nothing; `chests` measures the shipped network on the held-out seeds of its card,
+`fresh` on 16 further seeds that nothing was chosen by (both take the folder of cached scans as a further argument);
 `calibrate` prints the numbers of `cad/tasks/aorta_error.py` from the calibration seeds; `real` has no truth and shows plausibility only.
 """
 
@@ -34,6 +35,7 @@ from cad.train.dataset import make_cases
 
 SPACINGS = ((0.6, 0.6, 0.6), (1.0, 0.7, 0.7), (1.5, 1.5, 1.5), (2.5, 0.8, 0.8), (3.0, 0.8, 0.8), (3.0, 3.0, 3.0))
 TILTS = 3
+FRESH = 16
 ALONG = np.linspace(0, 1, 260)
 TURN = 2.0 * (ALONG - 0.5)
 STRAIGHT = np.column_stack([0 * ALONG, 0 * ALONG, 110 * ALONG])
@@ -71,7 +73,7 @@ def section_errors(sections: Sequence[Section], course: np.ndarray, diameters: n
         return np.zeros(0)
     centres = np.array([section.centre_mm for section in sections])
     nearest = np.linalg.norm(centres[:, None] - course[None], axis=2).argmin(axis=1)
-    return np.array([section.area_diameter_mm for section in listed]) - diameters[nearest]
+    return np.array([section.area_diameter_mm for section in sections]) - diameters[nearest]
 
 
 def agreement(errors: list[np.ndarray]) -> dict[str, float]:
@@ -90,12 +92,23 @@ def calibrate() -> None:
 
 
 def chests() -> None:
-    """The shipped network on its held-out seeds: every landmark before (one bias for all) and after (see aorta_error)."""
+    """The 20 held-out seeds of the card."""
+    _landmarks("test", "aorta_chests")
+
+
+def fresh() -> None:
+    """Sixteen further seeds."""
+    _landmarks("fresh", "aorta_fresh")
+
+
+def _landmarks(part: str, name: str) -> None:
+    """The shipped network: every landmark before (one bias for all) and after (see aorta_error)."""
     model = _model()
     settings = AortaSettings.from_dict(model.settings)
     error = settings.of(model).error
     before, after, missing = [], [], Counter[str]()
-    for scan in _scans("test"):
+    scans = _scans(part)
+    for scan in scans:
         true = measure_aorta(scan.true)
         raw = measure_aorta(scan.soft, diaphragm_z_mm=scan.diaphragm_z_mm)
         plain = replace(raw, measurements=tuple(settings.with_interval(m) for m in raw.measurements))
@@ -104,8 +117,8 @@ def chests() -> None:
         after.extend(landmark_errors(now, true, scan.widest_mm))
         missing.update(f"{m.name}: {m.outcome}" for m in now.measurements if m.value is None)
     rows = {f"{when}: {group}": figures for when, found in (("before", before), ("after", after)) for group, figures in _groups(found)}
-    show("landmarks of 20 held-out simulated chests, mm", rows)
-    keep("aorta_chests", {"scans": 20, "weights": model.version.sha256, "rows": rows, "not_measured": dict(missing.most_common())})
+    show(f"landmarks of {len(scans)} held-out simulated chests, mm", rows)
+    keep(name, {"scans": len(scans), "weights": model.version.sha256, "rows": rows, "not_measured": dict(missing.most_common())})
 
 
 def _groups(found: Sequence[LandmarkError]) -> Iterable[tuple[str, dict[str, float]]]:
@@ -129,9 +142,7 @@ def real() -> None:
             cases = list(Path(out).glob("out/cases/*/case.json"))
             said = json.loads(cases[0].read_text(encoding="utf-8"))["measurements"] if cases else []
         found[name] = [{key: m.get(key) for key in ("name", "value", "interval", "outcome", "label")} for m in said]
-        rows = [
-            (m["name"], m["value"] if m["value"] is not None else m["outcome"], str(m["interval"]), m["label"] or "") for m in found[name]
-        ]
+        rows = [(m["name"], m["outcome"] if m["value"] is None else m["value"], str(m["interval"]), m["label"] or "") for m in found[name]]
         table(name, ("landmark", "mm", "95 % interval", "label"), rows)
     keep("aorta_real", {"scans": found})
 
@@ -148,6 +159,9 @@ def _model() -> LoadedModel:
 def _scans(part: str) -> tuple[Calibrated, ...]:
     """The recipe's scans of one part, made where the folder given (or `out/training/aorta_ct/data`) does not hold them yet."""
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "out" / "training" / "aorta_ct" / "data"
+    if part == "fresh":
+        more = replace(RECIPE, budget=replace(RECIPE.budget, test=RECIPE.budget.test + FRESH))
+        return calibration_scans(make_cases(more, "test", folder, print)[-FRESH:], _model(), print)
     return calibration_scans(make_cases(RECIPE, part, folder, print), _model(), print)
 
 
@@ -157,7 +171,7 @@ def show(title: str, rows: dict[str, dict[str, float]]) -> None:
     table(title, header, [(name, *row.values()) for name, row in rows.items()])
 
 
-PARTS: dict[str, Callable[[], None]] = {"tubes": tubes, "chests": chests, "calibrate": calibrate, "real": real}
+PARTS: dict[str, Callable[[], None]] = {"tubes": tubes, "chests": chests, "fresh": fresh, "calibrate": calibrate, "real": real}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1] if len(sys.argv) > 1 else "tubes"]()

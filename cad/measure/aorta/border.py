@@ -23,6 +23,8 @@ from cad.volume import Volume
 REACH_MM = 4.0
 SAMPLE_MM = 0.5
 UNCLEAR = "unclear_border"
+NARROW = "implausibly_narrow"
+NARROWEST_MM = 17.0  # an adult's thoracic aorta is some 24 to 30 mm wide even at the diaphragm (2010 ACCF/AHA guideline, normal diameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,12 @@ class OutlineError:
         """Back from the model header."""
         plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
         return cls(**plain)
+
+
+def plausible(section: Section) -> Section:
+    """The section, or that an outline narrower than an adult's aorta is taken for a missed part of it."""
+    alone = section.outcome == "measured" and section.second_mm is None
+    return replace(section, outcome=NARROW) if alone and section.area_diameter_mm < NARROWEST_MM else section
 
 
 def with_borders(sections: tuple[Section, ...], aorta: Volume) -> tuple[Section, ...]:

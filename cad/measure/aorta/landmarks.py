@@ -53,13 +53,15 @@ def landmarks(
     """Every landmark, then the second estimate of the largest diameter where one was made.
 
     `sections` run from the root end, `top` is the arch's highest or None without an arch; `open_end` says that the far end is
-    the scan's edge, not the aorta's own. A network's outline (`error` given) that shows no arch may have missed the ascending
-    aorta, so that no diameter is the largest.
+    the scan's edge, not the aorta's own. Where a network's outline (`error` given) gives no ascending diameter, none
+    of the others is said to be the largest.
     """
-    unseen = top is None and error is not None
-    places: Places = {"aorta_max": "arch_not_in_scan" if unseen else _widest(sections, 0, len(sections))}
+    places: Places = {"aorta_max": _widest(sections, 0, len(sections))}
     places |= dict.fromkeys(LANDMARKS[:-1], "arch_not_in_scan") if top is None else _by_arch(sections, top, diaphragm_z_mm, open_end)
     found = [_at(name, sections, places[name]) for name in LANDMARKS]
+    unseen_limb = next(m.outcome for m in found if m.name == "aorta_ascending_max")
+    if error is not None and unseen_limb != "measured":
+        return (*found[:-1], missing("aorta_max", unseen_limb))
     widest = places["aorta_max"]
     if isinstance(widest, str):
         return tuple(found)
@@ -76,10 +78,13 @@ def descending_from(sections: list[Section], top: int | None) -> int:
 
 
 def _largest(widest: Measurement, error: OutlineError | None) -> Measurement:
-    """The largest of many noisy diameters is too large: what is left of that is taken off where the outline alone decided."""
+    """The largest of many noisy diameters is too large: what is left of that is taken off where the outline alone decided.
+
+    A scan has one largest and several others, so its own half width rests on few: it is at least that of the front landmarks.
+    """
     if error is None or widest.value is None or widest.method != METHOD or widest.label == DISAGREE:
         return widest
-    value, half = widest.value - error.largest[0], error.largest[1]
+    value, half = widest.value - error.largest[0], max(error.largest[1], error.front[1])
     return replace(widest, value=value, interval=(max(value - half, 0.0), value + half))
 
 
@@ -178,7 +183,7 @@ def _second(section: Section) -> tuple[Measurement, ...]:
     """The other estimate at the widest place, so that a reader sees both."""
     if section.second_mm is None:
         return ()
-    method = METHOD if section.label == AGREE else METHOD_LUMEN
+    method = METHOD if section.source == "lumen" else METHOD_LUMEN
     return (Measurement(SECOND, section.second_mm, "mm", method, position_mm=section.centre_mm, label=section.label),)
 
 
@@ -188,5 +193,5 @@ def _at(name: str, sections: list[Section], place: int | str) -> Measurement:
     s = sections[place]
     if s.outcome != "measured":
         return missing(name, s.outcome)
-    method = METHOD_LUMEN if s.label == AGREE else METHOD
+    method = METHOD_LUMEN if s.source == "lumen" else METHOD
     return Measurement(name, s.area_diameter_mm, "mm", method, s.interval, position_mm=s.centre_mm, label=s.label)

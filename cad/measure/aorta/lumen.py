@@ -3,7 +3,8 @@
 Along each ray the lumen's border is the place half way between the blood's level and the wall's; five low harmonics,
 fitted robustly, close the ring. Two walls of an assumed thickness make it an outer diameter. The network's outline only says where
 to look, so the two fail differently: a flap or thrombus narrows the lumen, a leak widens the outline. Beyond the tolerance
-they are not averaged: the outline's value stands, its interval holds both, and the label says so.
+they are not averaged: the larger stands, since a lumen may be narrowed but blood outside an outline proves it too narrow; the interval
+holds both, and the label says so.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def _judged(section: Section, outer_mm: float, metal: float, half_mm: float) -> 
     if abs(outer_mm - section.area_diameter_mm) > TOLERANCE_MM:
         low, high = section.interval
         both = (min(low, outer_mm - half_mm), max(high, outer_mm + half_mm))
-        return replace(other, label=DISAGREE, interval=both)
-    return _by_lumen(other, float(outer_mm), half_mm)
+        kept = other if outer_mm < section.area_diameter_mm else _by_lumen(section, float(outer_mm), half_mm)
+        return replace(kept, label=DISAGREE, interval=both)
+    return _by_lumen(section, float(outer_mm), half_mm)
 
 
 def _by_lumen(section: Section, outer_mm: float, half_mm: float) -> Section:
@@ -77,6 +79,7 @@ def _by_lumen(section: Section, outer_mm: float, half_mm: float) -> Section:
         shortest_mm=section.shortest_mm * scale,
         interval=(outer_mm - half_mm, outer_mm + half_mm),
         outline_mm=section.centre_mm + scale * (section.outline_mm - np.asarray(section.centre_mm)),
+        source="lumen",
         label=AGREE,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cad.finding import Measurement
-from cad.measure.aorta.border import OutlineError, with_borders
+from cad.measure.aorta.border import OutlineError, plausible, with_borders
 from cad.measure.aorta.course import course_of
 from cad.measure.aorta.landmarks import LANDMARKS, descending_from, landmarks, missing
 from cad.measure.aorta.lumen import with_lumen
@@ -62,6 +62,8 @@ def measure_aorta(
         sections = tuple(error.corrected(s, error.front if i <= turn else error.back) for i, s in enumerate(sections))
     if image is not None:
         sections = with_lumen(sections, image, LUMEN_HALF_MM if error is None else error.lumen_half_mm)
+    if error is not None:
+        sections = tuple(plausible(s) for s in sections)
     found = landmarks(list(sections), top, diaphragm_z_mm, error, open_end=_open(sections[-1], aorta))
     return AortaMeasurement("measured", found, sections, course[0])
 

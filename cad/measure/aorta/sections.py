@@ -22,7 +22,7 @@ class Section:
 
     `arc_mm` is the position along the line, from the root end where the arch is known. `interval` is the 95 % interval of
     `area_diameter_mm`; `border_mm` the width of the border on a probability map (see border); `second_mm` the other of two
-    estimates; `label` whether they agree; `outcome` "measured" or why the section is not.
+    estimates, `source` ("outline" or "lumen") the one said; `label` whether they agree; `outcome` "measured" or why the section is not.
     """
 
     centre_mm: Point
@@ -34,6 +34,7 @@ class Section:
     outline_mm: FloatArray
     border_mm: float = 0.0
     second_mm: float | None = None
+    source: str = "outline"
     label: str = ""
     outcome: str = "measured"
 

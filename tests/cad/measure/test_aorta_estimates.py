@@ -87,6 +87,19 @@ def test_thrombus_makes_the_estimates_disagree_and_neither_is_averaged():
     assert by_name[SECOND].label == "estimates_disagree"
 
 
+def test_blood_outside_the_outline_proves_it_too_narrow():
+    by_name = found(share(-3.5), error=ERROR, image=scan())
+    m = by_name["aorta_mid_descending"]
+    assert (m.label, m.method) == ("estimates_disagree", METHOD_LUMEN)
+    assert m.value == pytest.approx(true_at(m), abs=0.6)
+    assert m.interval[0] < m.value - 4
+
+
+def test_an_outline_narrower_than_an_aorta_is_refused_unless_blood_shows_it():
+    by_name = found(share(-4.5), error=ERROR, image=scan(blood_hu=40))
+    assert by_name["aorta_mid_descending"].outcome == "implausibly_narrow"
+
+
 def test_a_stent_is_not_measured():
     by_name = found(share(0.0), image=scan(metal_hu=3000.0))
     assert by_name["aorta_mid_descending"].value is None
