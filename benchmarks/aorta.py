@@ -1,8 +1,8 @@
 """How wide the aorta is said to be, held against what is known: tubes, simulated chests, another tool's report, real scans.
 
-`python benchmarks/aorta.py tubes` (default), `... chests`, `... fresh`, `... calibrate`, `... real`: each prints a table and keeps its figures in
-`results/aorta_<part>.json`. The tubes need nothing; `chests` measures the shipped network on the held-out seeds of its card,
-`fresh` on 16 further seeds that nothing was chosen by (both take the folder of cached scans as a further argument);
+`python benchmarks/aorta.py tubes` (default), `... chests`, `... fresh`, `... calibrate`, `... real`: each prints a table and all but
+`calibrate` keep their figures in `results/aorta_<part>.json`. The tubes need nothing; `chests` measures the shipped network on the
+held-out seeds of its card, `fresh` on 16 further seeds that nothing was chosen by (a further argument is the folder of cached scans);
 `calibrate` prints the numbers of `cad/tasks/aorta_error.py` from the calibration seeds; `real` has no truth and shows plausibility only.
 """
 
