@@ -234,7 +234,9 @@ def _judged(stack: Stack, limits: Limits) -> Iterable[_Remark]:
     n = len(stack.slices)
     if n < limits.slices[0]:
         reason = "single_slice" if n == 1 else "too_few_slices"
-        yield _Remark(reason, f"{n} slice{'s' * (n > 1)}; a volume needs {limits.slices[1]} or more", n < limits.slices[1])
+        fatal = n < limits.slices[1]
+        wanted = f"a volume needs {limits.slices[1]} or more" if fatal else f"fewer than {limits.slices[0]} show little of a body"
+        yield _Remark(reason, f"{n} slice{'s' * (n > 1)}; {wanted}", fatal)
     if n < 2:
         return
     yield from _step_remarks(stack, limits)
