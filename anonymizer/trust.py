@@ -49,7 +49,12 @@ _EXCHANGEABLE = (
 
 
 def vr_is_trusted(tag: int, stated: str | None, vr: str) -> bool:
-    """Whether the VR a file states (None: none stated) may stand for the standard's `vr` of this attribute."""
+    """Whether the VR a file states (None: none stated) may stand for the standard's `vr` of this attribute.
+
+    Never for a code string: those are kept, so a text that strayed under the tag of one would be too.
+    """
+    if vr == "CS" and stated not in (None, "CS"):
+        return False
     return stated is None or stated in dictionary_vrs(tag) or any(stated in group and vr in group for group in _EXCHANGEABLE)
 
 

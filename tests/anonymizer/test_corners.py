@@ -243,3 +243,11 @@ GEOMETRY = (
     "RescaleSlope",
     "FrameType",
 )
+
+
+def test_a_text_that_strayed_under_a_code_string_s_tag_does_not_stay() -> None:
+    """One flipped bit makes (0008,0050) Accession Number, SH, into (0008,0052) Query/Retrieve Level, a CS that no rule lists."""
+    content = encode(ct())
+    strayed = content.replace(struct.pack("<HH", 0x0008, 0x0050) + b"SH", struct.pack("<HH", 0x0008, 0x0052) + b"SH")
+    assert strayed != content
+    assert b"ACC778899" not in cleaned_bytes(strayed)
