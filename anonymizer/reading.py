@@ -18,6 +18,7 @@ from typing import BinaryIO
 from pydicom import config, dcmread, uid
 from pydicom.dataset import FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from anonymizer.errors import InputRefusedError
 from anonymizer.gate import Reason, Verdict
@@ -98,7 +99,7 @@ class Source:
 
     def parsed_headers(self) -> FileDataset | Verdict:
         """The file up to its pixel data, parsed; or why not."""
-        if _DEFLATED in self.head[:4096]:
+        if _DEFLATED in self.head[: _meta_end(self.head)]:
             content = self.stretch(0, self.size)
             return _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=True)
         self.file.seek(0)
@@ -205,17 +206,28 @@ def _size_verdict(size: int) -> Verdict | None:
 
 def _head_verdict(head: bytes) -> Verdict | None:
     """DICOM with its prefix, or a bare data set that starts with group 0002 or 0008 as old exports do."""
-    if head[128:PREAMBLE_BYTES] == b"DICM" or (head[:2] in _FIRST_GROUPS and len(head) > 8):
-        return None
-    return Verdict(Reason.NOT_DICOM, "no DICOM prefix and no DICOM data set")
+    if head[128:PREAMBLE_BYTES] != b"DICM" and (head[:2] not in _FIRST_GROUPS or len(head) <= 8):
+        return Verdict(Reason.NOT_DICOM, "no DICOM prefix and no DICOM data set")
+    if _meta_end(head) >= HEAD_BYTES:
+        return Verdict(Reason.UNPARSEABLE, f"a file meta of more than {HEAD_BYTES >> 10} KiB")
+    return None
+
+
+def _meta_end(head: bytes) -> int:
+    """Where the file meta ends, whatever its group length says: at the first element of another group. Explicit VR, always."""
+    at = PREAMBLE_BYTES if head[128:PREAMBLE_BYTES] == b"DICM" else 0
+    while head[at : at + 2] == _FIRST_GROUPS[1] and len(head) >= at + 12:
+        long = head[at + 4 : at + 6].decode("latin-1") in EXPLICIT_VR_LENGTH_32
+        at += 12 + int.from_bytes(head[at + 8 : at + 12], "little") if long else 8 + int.from_bytes(head[at + 6 : at + 8], "little")
+    return at
 
 
 def _inflation_verdict(content: bytes) -> Verdict | None:
     """Refuse a deflated data set that would grow past the limit, before anything holds it in memory."""
-    if _DEFLATED not in content[:4096] or len(content) < 144:
+    start = _meta_end(content[:HEAD_BYTES])
+    if _DEFLATED not in content[:start]:
         return None
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    start = 144 + int.from_bytes(content[140:144], "little")
     total, rest = 0, content[start:]
     try:
         while rest and not inflater.eof:

@@ -84,8 +84,12 @@ def test_damaged_files_never_crash_hang_vanish_or_leak(corpus: Path) -> None:
     assert outcomes["deidentified"] > COUNT / 20 < COUNT - outcomes["deidentified"], "both ends must be reached"
 
 
-def test_a_deflate_bomb_is_refused_in_bounded_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [0, 5000, 70_000], ids="{} bytes before the transfer syntax".format)
+def test_a_deflate_bomb_is_refused_in_bounded_memory(before: int, tmp_path: Path) -> None:
+    """Also one whose file meta says only late, behind a long private element, that the data set is deflated."""
     bomb = deflate_bomb(2)
+    late = struct.pack("<HH2sHI", 0x0002, 0x0001, b"OB", 0, before) + bytes(before) if before else b""
+    bomb = bomb[:144] + late + bomb[144:]
     assert len(bomb) < 4 << 20
     (tmp_path / "bomb.dcm").write_bytes(bomb)
     result = worker(tmp_path, "one", "bomb.dcm", seconds=90)
