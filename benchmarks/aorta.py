@@ -73,7 +73,7 @@ def section_errors(sections: Sequence[Section], course: np.ndarray, diameters: n
         return np.zeros(0)
     centres = np.array([section.centre_mm for section in sections])
     nearest = np.linalg.norm(centres[:, None] - course[None], axis=2).argmin(axis=1)
-    return np.array([section.area_diameter_mm for section in sections]) - diameters[nearest]
+    return np.asarray(np.array([section.area_diameter_mm for section in sections]) - diameters[nearest])
 
 
 def agreement(errors: list[np.ndarray]) -> dict[str, float]:
@@ -106,7 +106,9 @@ def _landmarks(part: str, name: str) -> None:
     model = _model()
     settings = AortaSettings.from_dict(model.settings)
     error = settings.of(model).error
-    before, after, missing = [], [], Counter[str]()
+    before: list[LandmarkError] = []
+    after: list[LandmarkError] = []
+    missing = Counter[str]()
     scans = _scans(part)
     for scan in scans:
         true = measure_aorta(scan.true)
