@@ -36,11 +36,6 @@ class Clean:
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
 
-def no_entries(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:
-    """Nothing for the vault."""
-    return ()
-
-
 def all_entries(dataset: Dataset, key: ProjectKey) -> tuple[Entry, ...]:
     """What the vault keeps; its code is loaded when it is first asked for, for most runs have no vault."""
     from anonymizer.vault import entries_of

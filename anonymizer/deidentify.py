@@ -56,17 +56,15 @@ def cleaned(dataset: Dataset, key: ProjectKey, profile: Profile, pictures: Pictu
     walk = walk_for(dataset, key, profile)
     clean = walk.cleaned(dataset, ())
     stamp(clean, profile)
-    file = as_file(clean, dataset)
+    file, receipt = as_file(clean, dataset), walk.receipt()
     if Option.CLEAN_PIXEL_DATA not in profile.options:
-        return file, walk.receipt()
-    if not gate.holds_pixels(elements.text_at(clean, SOP_CLASS)):
-        claim(file, Option.CLEAN_PIXEL_DATA)
-        return file, walk.receipt().claiming(Option.CLEAN_PIXEL_DATA)
-    from anonymizer.pixels import clean_pixels
+        return file, receipt
+    if gate.holds_pixels(elements.text_at(clean, SOP_CLASS)):
+        from anonymizer.pixels import clean_pixels
 
-    account = clean_pixels(file, dataset, walk.echo, pictures=pictures)
+        receipt = receipt.with_pixels(clean_pixels(file, dataset, walk.echo, pictures=pictures))
     claim(file, Option.CLEAN_PIXEL_DATA)
-    return file, walk.receipt().with_pixels(account)
+    return file, receipt.claiming(Option.CLEAN_PIXEL_DATA)
 
 
 def verdict_on_file(seen: Dataset, profile: Profile) -> Verdict | None:

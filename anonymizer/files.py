@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset, FileDataset
 
 from anonymizer import bytewalk, elements, pixel_data, reading
-from anonymizer.clean import Clean, EntriesOf, all_entries, no_entries
+from anonymizer.clean import Clean, EntriesOf, all_entries
 from anonymizer.deidentify import SCREENING_PROFILE, SERIES_UID, cleaned, verdict_on_file
 from anonymizer.errors import AnonymizerError, InputRefusedError
 from anonymizer.gate import Reason, Verdict
@@ -103,21 +103,19 @@ def deidentify_file(
     `root` is the folder that the handle is relative to (default: the file's own folder), `index` goes into the outcome.
     Module-level, with picklable arguments and result, for worker processes.
     """
-    return deidentify_for_vault(source, destination, key, profile, root=root, index=index, vault=no_entries)
+    return _outcome(source, destination, key, profile, _handle(source, root, key), index, None)
 
 
 def deidentify_for_vault(
-    source: Path,
-    destination: Path,
-    key: ProjectKey,
-    profile: Profile = SCREENING_PROFILE,
-    *,
-    root: Path | None = None,
-    index: int = 0,
-    vault: EntriesOf = all_entries,
+    source: Path, destination: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE, *, root: Path | None = None, index: int = 0
 ) -> FileOutcome:
-    """The same, and the outcome's `entries` say what the file adds to the vault."""
-    handle = _handle(source, root, key)
+    """The same, and the outcome's `entries` and `pictures` say what the file adds to the vault."""
+    return _outcome(source, destination, key, profile, _handle(source, root, key), index, all_entries)
+
+
+def _outcome(
+    source: Path, destination: Path, key: ProjectKey, profile: Profile, handle: str, index: int, vault: EntriesOf | None
+) -> FileOutcome:
     file = reading.opened(source)
     if isinstance(file, Verdict):
         return _refused(handle, index, file)
@@ -158,7 +156,7 @@ class _Refused:
     series: str = ""
 
 
-def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | _Refused:
+def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | _Refused:
     """The fast way where it proves that it may be taken, else pydicom's."""
     try:
         clean = bytewalk.cleaned(file, key, profile, vault)
@@ -170,7 +168,7 @@ def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf) 
     return _Refused(dataset) if isinstance(dataset, Verdict) else _cleaned_by_pydicom(dataset, key, profile, vault)
 
 
-def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | _Refused:
+def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | _Refused:
     study, series = "", ""
     try:
         with reading.quietly():
@@ -180,9 +178,9 @@ def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile,
             if verdict is not None:
                 return _Refused(verdict, study, series)
             pictures: list[Picture] = []
-            clean, receipt = cleaned(dataset, key, profile, None if vault is no_entries else pictures.append)
+            clean, receipt = cleaned(dataset, key, profile, pictures.append if vault else None)
             place = f"{clean.StudyInstanceUID}/{clean.SeriesInstanceUID}"
-            return Clean((encoded(clean),), receipt, study, series, place, vault(dataset, key), tuple(pictures))
+            return Clean((encoded(clean),), receipt, study, series, place, vault(dataset, key) if vault else (), tuple(pictures))
     except InputRefusedError as refusal:
         return _Refused(Verdict(Reason(refusal.reason), refusal.detail), study, series)
     except reading.PARSE_ERRORS as error:

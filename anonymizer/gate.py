@@ -133,8 +133,8 @@ _PIXEL_DATA, _FLOATS = 0x7FE00010, (0x7FE00008, 0x7FE00009)
 def verdict_on(dataset: Dataset, profile: Profile = _PLAIN) -> Verdict | None:
     """Why a parsed data set must not pass under a profile, or None when it may. Needs no pixel data.
 
-    With Clean Pixel Data, what is refused only because text may be burned in passes; its pixels must then be cleaned
-    (see `rests_on_clean_pixels`) and that step may still refuse it.
+    With Clean Pixel Data, what is refused only because text may be burned in passes; its pixels are then cleaned
+    (`deidentify.cleaned`), and that step may still refuse it.
     """
     sop_class = _text(dataset, "SOPClassUID")
     if uid.MediaStorageDirectoryStorage in (sop_class, _stored_class(dataset)) or "DirectoryRecordSequence" in dataset:
@@ -168,13 +168,6 @@ def opened_by(profile: Profile) -> tuple[str, ...]:
     if Option.CLEAN_GRAPHICS in options:
         said.append("greyscale, colour, pseudo-colour and blending softcopy presentation states")
     return tuple(said)
-
-
-def rests_on_clean_pixels(dataset: Dataset, profile: Profile) -> bool:
-    """Whether a data set passes only because the profile says that its pixels are cleaned: so they must be, or it is refused."""
-    if Option.CLEAN_PIXEL_DATA not in profile.options or verdict_on(dataset, profile) is not None:
-        return False
-    return verdict_on(dataset, basic_profile(*(profile.options - {Option.CLEAN_PIXEL_DATA}))) is not None
 
 
 def holds_pixels(sop_class: str) -> bool:

@@ -42,8 +42,7 @@ class Receipt:
     def with_pixels(self, account: PixelAccount) -> Receipt:
         """The same receipt for a file whose pixels were cleaned."""
         looked_at = "no_text_expected" if account.how.value == "none" else "no_text_found"
-        told = replace(self, pixels="text_blanked" if account.boxes else looked_at, pixel_account=account)
-        return told.claiming(Option.CLEAN_PIXEL_DATA)
+        return replace(self, pixels="text_blanked" if account.boxes else looked_at, pixel_account=account)
 
     def claiming(self, option: Option) -> Receipt:
         """The same receipt with the code of an option whose work on the pixels is done."""

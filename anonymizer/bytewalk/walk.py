@@ -21,7 +21,7 @@ from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Hea
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
 from anonymizer.bytewalk.remembered import Remembered
 from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
-from anonymizer.clean import Clean, EntriesOf, no_entries
+from anonymizer.clean import Clean, EntriesOf
 from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import STUDY_UID
@@ -39,7 +39,7 @@ _NOT_MINE = (NotProvenError, InputRefusedError, *reading.PARSE_ERRORS)
 BytesAt = Callable[[int], bytes | None]
 
 
-def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf = no_entries) -> Clean | None:
+def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf | None = None) -> Clean | None:
     """An open file de-identified, or None where the slow way must look at it. Raises InputRefusedError when the disk refuses.
 
     `vault` makes the entries of the result out of the original data set.
@@ -70,7 +70,7 @@ def identity_of(source: Source, key: ProjectKey, profile: Profile) -> tuple[str,
         return None
 
 
-def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf) -> Clean | None:
+def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | None:
     lens = Lens(dict(zip(header.tags, header.raws, strict=True)), header.implicit)
     bytes_at = lens.bytes_at
     memory = _memory(key, profile, header.syntax, header.meta_key())
@@ -92,7 +92,7 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf
         study=_pseudonym(header, bytes_at, STUDY_UID, key),
         series=_pseudonym(header, bytes_at, SERIES_UID, key),
         place="/".join(plain_uid(written(tag) or b"", implicit=header.implicit) for tag in (STUDY_UID, SERIES_UID)),
-        entries=() if vault is no_entries else vault(_for_vault(header), key),
+        entries=vault(_for_vault(header), key) if vault else (),
     )
 
 

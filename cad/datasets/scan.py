@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -144,9 +143,3 @@ def patch_of(mask: NDArray[Any]) -> Patch | None:
         return None
     k, j, i = (slice(int(at[0]), int(at[-1]) + 1) for at in occupied)
     return Patch((k.start, j.start, i.start), np.ascontiguousarray(mask[k, j, i] > 0, dtype=np.uint8))
-
-
-def kind_by_vote(kinds: list[str]) -> str:
-    """The kind that most readers gave; the first in the alphabet among equals; "unknown" without any."""
-    votes = Counter(kind for kind in kinds if kind != UNKNOWN)
-    return min(votes, key=lambda kind: (-votes[kind], kind)) if votes else UNKNOWN

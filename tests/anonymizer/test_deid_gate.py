@@ -8,7 +8,7 @@ from pydicom import uid
 
 from anonymizer.deidentify import deidentify
 from anonymizer.errors import InputRefusedError
-from anonymizer.gate import Reason, rests_on_clean_pixels, verdict_on
+from anonymizer.gate import Reason, verdict_on
 from anonymizer.profile import Option, basic_profile
 
 REFUSED = [
@@ -78,7 +78,6 @@ def test_passed(changes: dict[str, object]) -> None:
     assert verdict_on(ct(**changes)) is None
 
 
-CLEANS_PIXELS = basic_profile(Option.CLEAN_PIXEL_DATA)
 OPENED = [
     *(
         ({"SOPClassUID": sop_class}, Option.CLEAN_PIXEL_DATA)
@@ -127,14 +126,6 @@ def test_an_option_opens_the_gate_for_what_it_cleans_and_no_other_option_does(ch
 def test_what_no_option_opens(changes: dict[str, object]) -> None:
     everything = basic_profile(*(set(Option) - {Option.RETAIN_FULL_DATES}))
     assert verdict_on(ct(**changes), everything) is not None
-
-
-def test_what_passes_on_the_word_of_clean_pixel_data_must_have_been_cleaned() -> None:
-    screen = ct(SOPClassUID=uid.SecondaryCaptureImageStorage)
-    assert rests_on_clean_pixels(screen, CLEANS_PIXELS)
-    assert not rests_on_clean_pixels(screen, basic_profile())
-    assert not rests_on_clean_pixels(ct(), CLEANS_PIXELS)
-    assert not rests_on_clean_pixels(ct(SOPClassUID=uid.RawDataStorage), CLEANS_PIXELS)
 
 
 def test_reasons_are_stable_codes() -> None:

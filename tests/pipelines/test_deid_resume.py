@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from contextlib import nullcontext
 from functools import partial
 
@@ -12,6 +11,7 @@ import pytest
 from deid_runs import answer, deidentified, rows
 from pydicom import dcmread
 from small_export import make_export, write_series
+from sudden_death import killed_at
 
 from anonymizer.vault import open_vault
 from pipelines.deidentification import books, plan, work
@@ -25,24 +25,6 @@ def many_small_jobs(monkeypatch):
     monkeypatch.setattr(books, "SECONDS_BETWEEN", 0.0)
 
 
-def _killed_at(moment: str, number: int, go) -> bool:
-    """Run in a child process that is killed at the n-th call of os.<moment>; whether it got that far."""
-    child = os.fork()
-    if child == 0:
-        real, calls = getattr(os, moment), []
-
-        def deadly(*args, **kwargs):
-            calls.append(1)
-            if len(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        setattr(os, moment, deadly)
-        go()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("moment", ["fsync", "replace", "mkdir", "rmdir"])
 def test_killed_at_any_moment_and_resumed_the_answer_is_the_same(export, tmp_path, moment):
@@ -52,7 +34,7 @@ def test_killed_at_any_moment_and_resumed_the_answer_is_the_same(export, tmp_pat
     number, step = 1, 1
     while number < 100:
         out = tmp_path / f"out{number}"
-        if not _killed_at(moment, number, partial(deidentified, export, out)):
+        if not killed_at(moment, number, partial(deidentified, export, out)):
             break
         deidentified(export, out, resume=True)
         assert answer(out) == expected, (moment, number)
@@ -105,7 +87,7 @@ def test_the_vault_holds_the_way_back_of_every_output_after_a_kill(tmp_path, num
     export = make_export(tmp_path / "export", 3)
     opened = partial(open_vault, tmp_path / "way.vault", VAULT_KEY, create=True)
     go = partial(deidentified, export, tmp_path / "out", vault=opened)
-    assert _killed_at("replace", number, go)
+    assert killed_at("replace", number, go)
     deidentified(export, tmp_path / "out", vault=opened, resume=True)
     originals = {dcmread(path).SOPInstanceUID for path in export.rglob("*.dcm")}
     with opened() as vault:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from functools import partial
 
 import pytest
 from screening_runs import answer, screened
 from small_export import make_export, write_series
+from sudden_death import killed_at
 
 from pipelines import studies
 from pipelines.config import Settings
@@ -52,24 +51,6 @@ def test_a_case_that_was_edited_is_screened_again(export, tmp_path, tools):
     assert answer(out) == before
 
 
-def _killed_at(moment: str, number: int, run) -> bool:
-    """Run in a child process that is killed at the n-th call of os.<moment>; whether it got that far."""
-    child = os.fork()
-    if child == 0:
-        real, calls = getattr(os, moment), []
-
-        def deadly(*args, **kwargs):
-            calls.append(1)
-            if len(calls) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        setattr(os, moment, deadly)
-        run()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("moment", ["fsync", "rename", "replace", "mkdir", "rmdir"])
 def test_killed_at_any_moment_and_resumed_the_answer_is_the_same(export, tmp_path, tools, moment):
@@ -78,7 +59,7 @@ def test_killed_at_any_moment_and_resumed_the_answer_is_the_same(export, tmp_pat
     number, step = 1, 1
     while number < 200:
         out = tmp_path / f"out{number}"
-        if not _killed_at(moment, number, partial(screened, export, out, tools)):
+        if not killed_at(moment, number, partial(screened, export, out, tools)):
             break
         screened(export, out, tools, resume=True)
         assert answer(out) == expected, (moment, number)

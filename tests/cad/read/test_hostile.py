@@ -36,30 +36,32 @@ def series() -> Datasets:
     return factory.build(lambda where: rng.integers(0, 900, where.shape).astype(float), Layout(GRID))
 
 
-def deflated_bomb(path: Path, megabytes: int = 2048) -> None:
-    """About 2 MB that inflate to 2 GB of pixel data behind an honest header."""
+def deflated(path: Path) -> tuple[bytes, bytes]:
+    """The file stored again, deflated: its bytes up to the data set, and the deflated data set."""
     dataset = dcmread(path)
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dataset.save_as(path, enforce_file_format=True)
     whole = path.read_bytes()
     start = 144 + struct.unpack("<L", whole[140:144])[0]
+    return whole[:start], whole[start:]
+
+
+def deflated_bomb(path: Path, megabytes: int = 2048) -> None:
+    """About 2 MB that inflate to 2 GB of pixel data behind an honest header."""
+    meta, content = deflated(path)
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    honest = squeeze.compress(zlib.decompress(whole[start:], -zlib.MAX_WBITS)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    honest = squeeze.compress(zlib.decompress(content, -zlib.MAX_WBITS)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     block = squeeze.compress(b"\0" * (1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    path.write_bytes(whole[:start] + honest + block * megabytes + squeeze.flush())
+    path.write_bytes(meta + honest + block * megabytes + squeeze.flush())
 
 
 def header_bomb(path: Path) -> None:
     """A deflated data set whose first element is endless: the header never ends."""
-    dataset = dcmread(path)
-    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    dataset.save_as(path, enforce_file_format=True)
-    whole = path.read_bytes()
-    start = 144 + struct.unpack("<L", whole[140:144])[0]
+    meta, _ = deflated(path)
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     head = squeeze.compress(b"\x08\x00\x08\x00UT\0\0" + struct.pack("<L", 1 << 31)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     block = squeeze.compress(b"A" * (1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    path.write_bytes(whole[:start] + head + block * 200)
+    path.write_bytes(meta + head + block * 200)
 
 
 def vast_jpeg2000(path: Path) -> None:
