@@ -14,6 +14,8 @@ from anonymizer.errors import AnonymizerError
 from anonymizer.key import key_path, read_key
 from cad.errors import ModelError, ShokenError
 from cad.tasks.task import installed_tasks
+from cad.write.pdf import INSTALL, lacking
+from cad.write.words import LANGUAGES
 from pipelines import wiring
 from pipelines.config import load_settings
 
@@ -26,11 +28,6 @@ EXTRAS = {
     "ray": ("cluster", "screening on a cluster"),
 }
 MIN_FREE_GIB = 5
-_JAPANESE_FONTS = ("NotoSansCJK", "NotoSerifCJK", "ipag", "ipaexg", "TakaoGothic", "VL-Gothic", "Hiragino", "msgothic", "YuGoth")
-_FONT_FOLDERS = (
-    Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path("/System/Library/Fonts"), Path("C:/Windows/Fonts"),
-    Path.home() / ".fonts", Path.home() / ".local/share/fonts",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Check:
 
 def examine() -> tuple[Check, ...]:
     """Every check, in the order a person would want to read them."""
-    return (*_python(), *_torch(), *_packages(), *_settings(), *_key(), *_models(), *_fonts(), *_disk())
+    return (*_python(), *_torch(), *_packages(), *_settings(), *_key(), *_models(), *_printing(), *_disk())
 
 
 def _python() -> Iterator[Check]:
@@ -109,20 +106,16 @@ def _models() -> Iterator[Check]:
             yield Check(f"model {name}", "broken", error.problem, error.accepted)
 
 
-def _fonts() -> Iterator[Check]:
-    there = any(name.lower() in path.name.lower() for folder in _FONT_FOLDERS for path in _files(folder) for name in _JAPANESE_FONTS)
-    found = "found" if there else "none found: Japanese reports need one in the browser that shows them"
-    yield Check("Japanese font", "ok" if there else "missing", found, "for example the package fonts-noto-cjk")
+def _printing() -> Iterator[Check]:
+    for lang in LANGUAGES:
+        why = lacking(lang)
+        yield Check(f"report.pdf ({lang})", "missing" if why else "ok", why or "can be printed here", INSTALL)
 
 
 def _disk() -> Iterator[Check]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     state = "ok" if free >= MIN_FREE_GIB else "broken"
     yield Check("disk", state, f"{free:.0f} GiB free here", f"{MIN_FREE_GIB} GiB or more")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return folder.rglob("*") if folder.is_dir() else iter(())
 
 
 def _installed(name: str) -> str:

@@ -41,7 +41,7 @@ def only_listed_fields(_logger: object, _method: str, event: MutableMapping[str,
 def quiet_libraries() -> None:
     """No warnings from libraries that quote header values."""
     warnings.filterwarnings("ignore")
-    for name in ("pydicom", "monai", "mlflow", "alembic", "highdicom"):
+    for name in ("pydicom", "monai", "mlflow", "alembic", "highdicom", "weasyprint", "fontTools"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

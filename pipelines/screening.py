@@ -32,13 +32,18 @@ ARCHIVE = "archive"
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """How a run ended. `refused` counts files by reason; `models_refused` names tasks without a usable model."""
+    """How a run ended.
+
+    `refused` counts files by reason; `models_refused` names tasks without a usable model; `unprinted` says why cases are
+    without a `report.pdf`, "" where each has one.
+    """
 
     rows: tuple[WorklistRow, ...]
     files: int
     refused: Mapping[str, int]
     models_refused: tuple[Refusal, ...]
     resumed: int
+    unprinted: str = ""
 
     @property
     def failed(self) -> int:
@@ -162,7 +167,15 @@ def _close(place: OutFolder, intake: _Intake, outcomes: Sequence[StudyOutcome], 
     write_manifest(place.root, files)
     write_worklist(place.root, rows, lang=settings.lang, totals={"files": len(files), "refused_files": refused.total()})
     _write_timings(place, outcomes)
-    return Screening(rows, len(files), refused, bench.refused, sum(outcome.resumed for outcome in outcomes))
+    return Screening(rows, len(files), refused, bench.refused, sum(outcome.resumed for outcome in outcomes), _unprinted(place, settings))
+
+
+def _unprinted(place: OutFolder, settings: Settings) -> str:
+    """Asked only where a PDF is missing: the answer loads the whole printing library."""
+    from cad.write.pdf import lacking
+
+    whole = all((case / "report.pdf").is_file() for case in place.cases.glob("case-*"))
+    return "" if whole else lacking(settings.lang) or "they were made where none could be printed"
 
 
 def _write_timings(place: OutFolder, outcomes: Sequence[StudyOutcome]) -> None:

@@ -1,4 +1,4 @@
-"""One finished case: `case.json`, `report.html` and `images/` in a folder that appears whole."""
+"""One finished case: `case.json`, `report.html`, `report.pdf` and `images/` in a folder that appears whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cad.write.document import case_document
 from cad.write.folder import write_folder
 from cad.write.html import case_page
 from cad.write.key_images import case_images, image_name
+from cad.write.pdf import lacking, pdf_bytes, printed_source
 
 IMAGES = "images"
 
@@ -22,14 +23,16 @@ IMAGES = "images"
 def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path) -> CaseReport:
     """Write one case, replacing `folder` if it is there.
 
-    Returns the report as written: the evidence of each finding names its pictures. Raises ShokenError when the
-    disk refuses, leaving nothing half-written.
+    Returns the report as written: the evidence of each finding names its pictures. Where this machine cannot print
+    (see `cad.write.pdf.lacking`) there is no `report.pdf`. Raises ShokenError when the disk refuses, leaving nothing half-written.
     """
     images = case_images(report.findings, exhibits) | _case_level(exhibits)
     curve = diameter_curve([section for exhibit in exhibits for section in exhibit.sections])
     named = replace(report, findings=tuple(_naming(finding, images) for finding in report.findings))
     files = {f"{IMAGES}/{name}": data for name, data in images.items()}
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
+    if not lacking(report.lang):
+        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, source=printed_source), images)
     write_folder(folder, files)
     return named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -44,14 +44,27 @@ class LinkedClause:
     links: tuple[Link, ...]
 
 
-def case_page(report: CaseReport, images: Mapping[str, bytes], curve: Sequence[tuple[float, float]] = ()) -> str:
+def embedded(name: str, data: bytes) -> str:
+    """A picture inside the page itself. Raises ShokenError for bytes that are not PNG."""
+    if not data.startswith(PNG_SIGNATURE):
+        raise ShokenError("is not a PNG picture", subject=name, accepted="PNG bytes")
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+
+
+def case_page(
+    report: CaseReport,
+    images: Mapping[str, bytes],
+    curve: Sequence[tuple[float, float]] = (),
+    *,
+    source: Callable[[str, bytes], str] = embedded,
+) -> str:
     """`report.html` of one case in the report's language.
 
     `images` are PNG bytes by file name: `finding-01-key.png` and `case-aorta_ct.png` (see key_images);
-    `curve` is (mm along the centreline, diameter in mm). Raises ShokenError for bytes that are not PNG.
+    `curve` is (mm along the centreline, diameter in mm); `source` says what stands in the page for a picture.
     """
     known = words(report.lang)
-    sources = {name: _data_uri(name, data) for name, data in sorted(images.items())}
+    sources = {name: source(name, data) for name, data in sorted(images.items())}
     return (
         _environment(report.lang)
         .get_template("case.html")
@@ -127,12 +140,6 @@ def _said(measurement: Measurement, known: Mapping[str, str]) -> str:
     if measurement.value is None:
         return word(known, measurement.label or measurement.outcome)
     return f"{number(measurement.value)} {unit(measurement.unit)}".strip()
-
-
-def _data_uri(name: str, data: bytes) -> str:
-    if not data.startswith(PNG_SIGNATURE):
-        raise ShokenError("is not a PNG picture", subject=name, accepted="PNG bytes")
-    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")
 
 
 def _policy(images: str) -> str:

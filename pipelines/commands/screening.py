@@ -113,6 +113,8 @@ def _tell(result: Screening, out: Path, *, as_json: bool) -> None:
             say(f"{row.case} failed: {row.notes[0].reason}: {row.notes[0].detail}")
     if result.refused:
         say(f"{sum(result.refused.values())} of {result.files} files were refused; each is named in {out / 'manifest.jsonl'}")
+    if result.unprinted:
+        say(f"Cases are without a report.pdf: {result.unprinted}; `shoken doctor` says how to get it. The HTML reports are complete.")
     if as_json:
         put_json(_document(result, out))
         return
@@ -156,4 +158,5 @@ def _document(result: Screening, out: Path) -> dict[str, Any]:
         "refused": dict(result.refused),
         "models_refused": [refusal.path for refusal in result.models_refused],
         "resumed": result.resumed,
+        "unprinted": result.unprinted,
     }

@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipelines.review.verdicts import ANSWERS, Verdict
 
 CASE = r"case-[0-9a-f]{12}"
-TYPES = {".html": "text/html; charset=utf-8", ".png": "image/png", ".json": "application/json"}
-_FILES = re.compile(rf"worklist\.(html|json)|cases/{CASE}/(report\.html|case\.json|images/[a-z0-9_-]{{1,80}}\.png)")
+TYPES = {".html": "text/html; charset=utf-8", ".png": "image/png", ".json": "application/json", ".pdf": "application/pdf"}
+_FILES = re.compile(rf"worklist\.(html|json)|cases/{CASE}/(report\.(html|pdf)|case\.json|images/[a-z0-9_-]{{1,80}}\.png)")
 _KEYS = ("accept", "reject", "unsure", "back", "keyboard", "none", "findings")
 _WORDS = {
     "en": dict(zip(_KEYS, ("Accept", "Reject", "Unsure", "Worklist", "keys", "No finding to answer", "Findings"), strict=True)),

@@ -1,0 +1,73 @@
+"""`report.pdf`: a case's page on A4 with page numbers. Fetches nothing, reads no clock: the same page gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cad.errors import ShokenError
+from cad.write.words import words
+
+if TYPE_CHECKING:
+    from weasyprint import Document
+
+PICTURE = "picture:"  # the one scheme a page for print may name, and only with a name that was handed over
+INSTALL = "the system library Pango, and fonts for the report's language (Debian: libpango-1.0-0, libpangoft2-1.0-0, fonts-noto-cjk)"
+
+
+def pdf_bytes(page: str, pictures: Mapping[str, bytes]) -> bytes:
+    """An HTML page as PDF. `pictures` are PNG bytes by the name that the page gives after `picture:`.
+
+    Whatever else the page points at (files of this machine, the network, data of any kind, attachments) stays out. Raises
+    ShokenError where this machine cannot print.
+    """
+    printed, _ = _printed(page, pictures)
+    return printed
+
+
+@cache
+def lacking(lang: str) -> str:
+    """Why reports in a language cannot be printed on this machine; "" when they can.
+
+    Looks for every letter of our own words, so that no Japanese report comes out as rows of empty boxes.
+    """
+    letters = "".join(sorted(set("".join(words(lang).values())), key=ord))
+    try:
+        _, unknown = _printed(f'<html lang="{lang}"><p>{"".join(letter for letter in letters if letter not in "<&")}', {})
+    except ShokenError as error:
+        return error.problem
+    return f"no installed font shows {len(unknown)} of the {len(letters)} letters that its reports use" if unknown else ""
+
+
+def printed_source(name: str, _data: bytes) -> str:
+    """What stands in a page for print where a picture comes (see `cad.write.html.case_page`)."""
+    return PICTURE + name
+
+
+def _printed(page: str, pictures: Mapping[str, bytes]) -> tuple[bytes, frozenset[int]]:
+    """The PDF, and the code points that no font of this machine shows."""
+    try:
+        from weasyprint import HTML
+    except (ImportError, OSError) as error:  # WeasyPrint looks for Pango when it is imported
+        problem = "a library that prints pages is not installed" + (f" ({error.name})" if isinstance(error, ImportError) else " (Pango)")
+        raise ShokenError(problem, subject="report.pdf", accepted=INSTALL) from None
+    document: Document = HTML(string=page, url_fetcher=_only(pictures), media_type="print").render()
+    data: bytes = document.write_pdf()
+    return data, frozenset(letter for font in document.fonts.values() for letter in font.missing)
+
+
+def _only(pictures: Mapping[str, bytes]) -> Any:
+    """A fetcher that knows these pictures and nothing else. WeasyPrint's own would read local files and call the network."""
+    from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+    class OnlyPictures(URLFetcher):  # type: ignore[misc, unused-ignore]
+        def fetch(self, url: str, headers: object = None) -> URLFetcherResponse:
+            name = url.removeprefix(PICTURE)
+            if not url.startswith(PICTURE) or name not in pictures:
+                raise ValueError("a report holds its own pictures only")
+            return URLFetcherResponse(url, pictures[name], {"Content-Type": "image/png"})
+
+        open = fetch
+
+    return OnlyPictures(allowed_protocols=())
