@@ -73,8 +73,43 @@ def fill_planes(mask: Mask) -> Mask:
 def close(mask: Mask, ball: Mask) -> Mask:
     """Binary closing that does not lose voxels at the border of the array."""
     pad = [(n // 2, n // 2) for n in ball.shape]
-    closed = ndimage.binary_closing(np.pad(mask, pad), ball)
+    closed = ~dilate(~dilate(np.pad(mask, pad), ball), ball)
     return np.asarray(closed[tuple(slice(p, p + n) for (p, _), n in zip(pad, mask.shape, strict=True))])
+
+
+def opened(mask: Mask, ball: Mask) -> Mask:
+    """Binary opening; beyond the border of the array nothing is set."""
+    pad = [(n // 2, n // 2) for n in ball.shape]
+    kept = dilate(~dilate(~np.pad(mask, pad), ball), ball)
+    return np.asarray(kept[tuple(slice(p, p + n) for (p, _), n in zip(pad, mask.shape, strict=True))])
+
+
+def dilate(mask: Mask, ball: Mask) -> Mask:
+    """Binary dilation by a ball (symmetric, convex): runs along x are widened once a width and put together plane by plane.
+
+    The same voxels as scipy's, in a fraction of the time: a ball 9 voxels across has 250 voxels but 60 runs.
+    """
+    deep, high, wide = (n // 2 for n in ball.shape)
+    widened = _widened(np.pad(mask, ((0, 0), (high, high), (0, 0))), wide)
+    planes = np.zeros((len(mask) + 2 * deep, *mask.shape[1:]), dtype=bool)
+    for k in range(2 * deep + 1):
+        target = planes[k : k + len(mask)]
+        for j in range(2 * high + 1):
+            run = int(ball[k, j].sum())
+            if run:
+                target |= widened[run // 2][:, j : j + mask.shape[1]]
+    return planes[deep : deep + len(mask)]
+
+
+def _widened(mask: Mask, most: int) -> list[Mask]:
+    """The mask with every run along x longer by 0, 1, ... `most` voxels at both ends."""
+    out = [mask]
+    for _ in range(most):
+        wider = out[-1].copy()
+        wider[..., 1:] |= out[-1][..., :-1]
+        wider[..., :-1] |= out[-1][..., 1:]
+        out.append(wider)
+    return out
 
 
 def _block_means(voxels: NDArray[Any], factors: list[int]) -> NDArray[np.float32]:

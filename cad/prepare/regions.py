@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from cad.errors import GridError
-from cad.prepare.coarse import Coarse, Mask, close, coarsen, fill_planes, largest
+from cad.prepare.coarse import Coarse, Mask, close, coarsen, fill_planes, largest, opened
 from cad.space import Grid
 from cad.volume import Volume
 
@@ -65,8 +65,8 @@ def body_coarse(small: Coarse, modality: str) -> Mask:
     if modality != "CT":
         return _tissue(small)
     dense = small.voxels > _BODY_HU
-    opened: Mask = ndimage.binary_opening(fill_planes(dense), small.ball(6.0))
-    return fill_planes(largest(opened)) if opened.any() else opened
+    thick = opened(fill_planes(dense), small.ball(6.0))
+    return fill_planes(largest(thick)) if thick.any() else thick
 
 
 def lungs_coarse(small: Coarse) -> Mask:
@@ -75,7 +75,7 @@ def lungs_coarse(small: Coarse) -> Mask:
     air = (small.voxels < _LUNG_HU) & inside
     airway = _airway(air, small)
     air &= ~airway
-    core = _lung_pieces(ndimage.binary_opening(air, small.ball(2.6)), small)
+    core = _lung_pieces(opened(air, small.ball(2.6)), small)
     pieces = ndimage.binary_dilation(core, iterations=4, mask=air) if core.any() else core
     closed = close(pieces, small.ball(12.0)) & inside & ~airway
     return fill_planes(closed)
@@ -121,8 +121,8 @@ def _tissue(small: Coarse) -> Mask:
     """MR: what is brighter than the air around it, in one piece, cavities filled."""
     bright = small.voxels > 0.6 * _otsu(small.voxels)  # Otsu lands between grey and white tissue when fat is bright
     filled = fill_planes(close(bright, small.ball(6.0)))  # the scalp is a ring: filled before the largest piece is chosen
-    opened: Mask = ndimage.binary_opening(filled, small.ball(4.0))
-    return fill_planes(close(largest(opened), small.ball(10.0))) if opened.any() else opened
+    thick = opened(filled, small.ball(4.0))
+    return fill_planes(close(largest(thick), small.ball(10.0))) if thick.any() else thick
 
 
 def _brain_coarse(small: Coarse) -> Mask:

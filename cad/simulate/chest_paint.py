@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cad.simulate.acquisition import NoiseTile
 from cad.simulate.chest_detail import ChestDetail
 from cad.simulate.chest_form import LATTICE, ChestForm
-from cad.simulate.fields import Field, Sampler, axes_mm
+from cad.simulate.fields import WHOLE, Field, Sampler, Window, axes_mm
 from cad.simulate.great_vessels import GreatVessels, tubes_of
-from cad.simulate.tubes import Canvas, Tubes, draw_tubes
+from cad.simulate.tubes import DrawnTubes, Tubes, draw_near
 from cad.space import Grid
 
 
@@ -56,21 +57,21 @@ class Tissue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvases:
-    """How full each voxel is of each kind of tube, uint8, all on the scan's grid."""
+    """How full each voxel is of each kind of tube, on the part of the scan's grid that it reaches."""
 
-    aorta: Canvas
-    aorta_lumen: Canvas
-    systemic: Canvas
-    pulmonary: Canvas
-    gullet: Canvas
-    trees: Canvas
-    airway_walls: Canvas
-    airways: Canvas
-    strands: Canvas
-    lumps: Canvas
-    ribs: Canvas
-    rib_marrow: Canvas
-    clavicles: Canvas
+    aorta: DrawnTubes
+    aorta_lumen: DrawnTubes
+    systemic: DrawnTubes
+    pulmonary: DrawnTubes
+    gullet: DrawnTubes
+    trees: DrawnTubes
+    airway_walls: DrawnTubes
+    airways: DrawnTubes
+    strands: DrawnTubes
+    lumps: DrawnTubes
+    ribs: DrawnTubes
+    rib_marrow: DrawnTubes
+    clavicles: DrawnTubes
 
 
 def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_strands: Tubes) -> Canvases:
@@ -78,19 +79,19 @@ def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_
     aorta, pulmonary = tubes_of(vessels.aorta), tubes_of(*vessels.pulmonary)
     bronchi = Tubes.join([tubes_of(*vessels.airways), detail.airways])
     return Canvases(
-        aorta=draw_tubes(grid, aorta),
-        aorta_lumen=draw_tubes(grid, aorta.widened(1, -1.6)),
-        systemic=draw_tubes(grid, tubes_of(*vessels.branches, *vessels.veins[:3])),
-        pulmonary=draw_tubes(grid, Tubes.join([pulmonary, tubes_of(*vessels.veins[3:])])),
-        gullet=draw_tubes(grid, tubes_of(vessels.gullet)),
-        trees=draw_tubes(grid, detail.lung_vessels),
-        airway_walls=draw_tubes(grid, bronchi.widened(1.1, 0.45)),
-        airways=draw_tubes(grid, bronchi),
-        strands=draw_tubes(grid, Tubes.join([detail.strands, extra_strands])),
-        lumps=draw_tubes(grid, detail.lumps),
-        ribs=draw_tubes(grid, detail.ribs),
-        rib_marrow=draw_tubes(grid, detail.ribs.widened(1, -2.0)),
-        clavicles=draw_tubes(grid, detail.clavicles),
+        aorta=draw_near(grid, aorta),
+        aorta_lumen=draw_near(grid, aorta.widened(1, -1.6)),
+        systemic=draw_near(grid, tubes_of(*vessels.branches, *vessels.veins[:3])),
+        pulmonary=draw_near(grid, Tubes.join([pulmonary, tubes_of(*vessels.veins[3:])])),
+        gullet=draw_near(grid, tubes_of(vessels.gullet)),
+        trees=draw_near(grid, detail.lung_vessels),
+        airway_walls=draw_near(grid, bronchi.widened(1.1, 0.45)),
+        airways=draw_near(grid, bronchi),
+        strands=draw_near(grid, Tubes.join([detail.strands, extra_strands])),
+        lumps=draw_near(grid, detail.lumps),
+        ribs=draw_near(grid, detail.ribs),
+        rib_marrow=draw_near(grid, detail.ribs.widened(1, -2.0)),
+        clavicles=draw_near(grid, detail.clavicles),
     )
 
 
@@ -100,174 +101,192 @@ class ChestPainter:
     def __init__(
         self, grid: Grid, form: ChestForm, detail: ChestDetail, canvases: Canvases, tissue: Tissue, rng: np.random.Generator
     ) -> None:
-        self._form, self._detail, self._canvases, self._tissue, self._rng = form, detail, canvases, tissue, rng
+        self._form, self._detail, self._canvases, self._tissue = form, detail, canvases, tissue
         self._sampler = Sampler(LATTICE, grid)
         x, y, self._z = axes_mm(grid)
         self._x, self._y = x.astype(np.float32)[None, :], y.astype(np.float32)[:, None]
         self._soft = np.float32(max(grid.spacing_mm[1:]))
-        self._blotch_seed = int(rng.integers(2**31))
+        self._air = self._air_and_table()
+        sigma = 1.3 / float(self._soft)  # the secondary lobules: a fine honeycomb a few voxels wide
+        self._grain = NoiseTile.of_grain(rng, grid.shape[1:], sigma)
+        self._grain_hu = np.float32(20 if sigma > 0.35 else 10)
 
     def slice(self, k: int) -> tuple[Field, NDArray[np.bool_]]:
         """HU and the lung mask of slice `k`."""
-        thorax = self._read("thorax", k)
-        hu = self._wall(k, thorax)
-        lung = self._share(self._read("lung", k)) * self._septum(k)
-        self._trunk(hu, k, thorax)
-        self._lungs(hu, k, lung, thorax)
+        thorax, blotch = self._read("thorax", k), self._read("texture", k)
+        hu = self._wall(k, thorax, blotch)
+        lung = np.zeros_like(hu)
+        where = self._sampler.window(self._form.lung, k, 1.0)
+        if where is not None:
+            lung[where] = self._share(self._read("lung", k, where)) * self._septum(k)[:, where[1]]
+        self._trunk(hu, k, thorax, blotch)
+        if where is not None:
+            self._lungs(hu, k, lung, thorax, blotch, where)
         self._bones(hu, k, thorax)
-        _mix(hu, self._tissue.muscle - 15, self._tube("lumps", k))
-        self._vessels(hu, k)
+        self._tube(hu, self._tissue.muscle - 15, "lumps", k)
+        self._vessels(hu, k, 1 - lung, thorax)
         return hu, lung > 0.5
 
-    def _read(self, name: str, k: int) -> Field:
-        return self._sampler.slice(getattr(self._form, name), k)
+    def _read(self, name: str, k: int, window: Window = WHOLE) -> Field:
+        return self._sampler.slice(getattr(self._form, name), k, window)
+
+    def _window(self, name: str, k: int) -> Window | None:
+        return self._sampler.window(getattr(self._form, name), k)
 
     def _share(self, distance: Field) -> Field:
-        return np.asarray(np.clip(0.5 - distance / self._soft, 0, 1), dtype=np.float32)
+        share = distance * (np.float32(-1) / self._soft)
+        share += np.float32(0.5)
+        return np.asarray(np.clip(share, 0, 1, out=share), dtype=np.float32)
 
-    def _near(self, name: str, k: int) -> bool:
-        return self._sampler.lowest(getattr(self._form, name), k) < 2
-
-    def _tube(self, name: str, k: int) -> Field:
-        return np.asarray(getattr(self._canvases, name)[k] * np.float32(1 / 255), dtype=np.float32)
+    def _tube(self, hu: Field, value: float, name: str, k: int, times: Field | None = None, strength: float = 1) -> None:
+        """Paints one kind of tube where it is on slice `k`, its share times `times` (on the slice) and `strength`."""
+        plane = getattr(self._canvases, name).plane(k)
+        if plane is None:
+            return
+        where, share = plane
+        if times is not None:
+            share *= times[where]
+        _mix(hu[where], value, share if strength == 1 else share * np.float32(strength))
 
     def _septum(self, k: int) -> Field:
         across = np.abs(self._x - np.float32(self._form.midline_x(float(self._z[k]))))
         return np.asarray(np.clip(0.5 + (across - 1.1) / self._soft, 0, 1), dtype=np.float32)
 
-    def _wall(self, k: int, thorax: Field) -> Field:
+    def _wall(self, k: int, thorax: Field, blotch: Field) -> Field:
         """Air, table, skin, fat and the muscle of the chest wall with fat between its layers."""
         tissue = self._tissue
         body = self._read("body", k)
-        hu = np.full(body.shape, -1000, dtype=np.float32)
-        self._table(hu)
-        inside = self._share(body)
-        blotch = self._read("texture", k)
-        _mix(hu, tissue.muscle - 10, inside)
-        _mix(hu, tissue.fat + 8 * blotch, self._share(body + 2.2))
+        hu = self._air.copy()
+        _mix(hu, tissue.muscle - 10, self._share(body))
+        _mix(hu, tissue.fat + 8 * blotch, self._share(body + np.float32(2.2)))
         muscle = self._share(np.maximum(self._read("wall", k), body + 5))
-        layers = np.clip(1.5 - 1.2 * np.abs(np.sin(thorax / 5.2 + blotch)) - (blotch > 1.1) * 0.6, 0, 1)
-        _mix(hu, tissue.muscle + 6 * blotch, muscle * np.where(thorax > 14, np.clip(1.6 - layers, 0, 1), 1))
+        layers = np.float32(1.2) * np.abs(np.sin(thorax * np.float32(1 / 5.2) + blotch)) + (blotch > 1.1) * np.float32(0.6)
+        layers += np.float32(0.1)
+        muscle *= np.where(thorax > 14, np.clip(layers, np.float32(0.1), 1), np.float32(1))
+        _mix(hu, tissue.muscle + 6 * blotch, muscle)
         return hu
 
-    def _table(self, hu: Field) -> None:
+    def _air_and_table(self) -> Field:
+        """What every slice shows around the patient."""
         build = self._form.build
+        hu = np.full((self._y.size, self._x.size), -1000, dtype=np.float32)
         top = build.half_depth + build.wall_mm + build.fat_mm + 12 - (self._x / 60) ** 2
         for depth, thick, value in ((0, 1.2, -300), (22, 2.2, 120)):
             _mix(hu, value, np.clip(0.5 - (np.abs(self._y - top - depth) - thick) / self._soft, 0, 1) * (np.abs(self._x) < 205))
+        return hu
 
-    def _trunk(self, hu: Field, k: int, thorax: Field) -> None:
+    def _trunk(self, hu: Field, k: int, thorax: Field, blotch: Field) -> None:
         """What fills the thorax outside the lungs: mediastinal fat and heart, organs below the diaphragm."""
         tissue = self._tissue
-        blotch = self._read("texture", k)
         cavity = self._share(thorax)
         _mix(hu, tissue.fat + 12 + 10 * blotch, cavity)
-        if self._near("below_diaphragm", k):
-            self._abdomen(hu, k, cavity, blotch)
-        if self._near("heart", k):
-            _mix(hu, tissue.myocardium, self._share(self._read("heart", k)))
-            _mix(hu, 0.5 * (tissue.blood + tissue.pulmonary), self._share(self._read("chambers", k)))
+        below = self._window("below_diaphragm", k)
+        if below is not None:
+            self._abdomen(hu, k, cavity[below], blotch, below)
+        self._organ(hu, k, "heart", tissue.myocardium)
+        self._organ(hu, k, "chambers", 0.5 * (tissue.blood + tissue.pulmonary))
 
-    def _abdomen(self, hu: Field, k: int, cavity: Field, blotch: Field) -> None:
+    def _organ(self, hu: Field, k: int, name: str, value: float) -> None:
+        where = self._window(name, k)
+        if where is not None:
+            _mix(hu[where], value, self._share(self._read(name, k, where)))
+
+    def _abdomen(self, hu: Field, k: int, cavity: Field, blotch: Field, where: Window) -> None:
         tissue = self._tissue
-        below = self._read("below_diaphragm", k)
-        _mix(hu, tissue.muscle, self._share(np.abs(below + 1.5) - 2) * cavity)
-        bowel = self._share(np.maximum(2.0 - 4 * (np.abs(blotch) - 0.5), below + 6)) * cavity
-        _mix(hu, 30 + 12 * blotch, bowel)
-        if self._near("liver", k):
-            _mix(hu, tissue.liver + 2 * blotch, self._share(self._read("liver", k)))
-        if self._near("spleen", k):
-            _mix(hu, tissue.spleen, self._share(self._read("spleen", k)))
-        if self._near("stomach", k):
-            wall = self._read("stomach", k)
-            gas = np.maximum(wall + 5, self._y + 26)
-            _mix(hu, tissue.muscle, self._share(wall))
-            _mix(hu, 20, self._share(wall + 5))
-            _mix(hu, -970, self._share(gas))
+        below, view, spots = self._read("below_diaphragm", k, where), hu[where], blotch[where]
+        _mix(view, tissue.muscle, self._share(np.abs(below + np.float32(1.5)) - 2) * cavity)
+        bowel = self._share(np.maximum(4 - 4 * np.abs(spots), below + 6)) * cavity
+        _mix(view, 30 + 12 * spots, bowel)
+        self._organ(hu, k, "liver", tissue.liver)
+        self._organ(hu, k, "spleen", tissue.spleen)
+        inside = self._window("stomach", k)
+        if inside is not None:
+            wall, stomach = self._read("stomach", k, inside), hu[inside]
+            _mix(stomach, tissue.muscle, self._share(wall))
+            _mix(stomach, 20, self._share(wall + 5))
+            _mix(stomach, -970, self._share(np.maximum(wall + 5, self._y[inside[0]] + 26)))
 
-    def _lungs(self, hu: Field, k: int, lung: Field, thorax: Field) -> None:
-        tissue = self._tissue
-        blotch = self._read("texture", k)
-        air = tissue.lung + tissue.gravity * self._y / 90 + 9 * blotch
-        back = np.clip((self._y - 20) / 50, 0, 1)
-        air = air + tissue.dependent * back * np.exp(np.minimum(thorax, 0) / 5)
-        air = air + self._grain(k, lung.shape)
-        air = air - tissue.emphysema * np.clip(self._read("lobules", k), 0, 1.5)
-        air = air + 150 * self._fissures(k)
-        vessel = np.maximum(self._tube("trees", k), 0)
-        _mix(air, tissue.muscle - 20, self._tube("airway_walls", k) * 0.9)
-        _mix(air, tissue.muscle - 30, self._tube("strands", k) * 0.8)
-        _mix(air, tissue.pulmonary * 0.92, vessel)
-        _mix(air, -985, self._tube("airways", k))
-        hu += (air - hu) * lung
+    def _lungs(self, hu: Field, k: int, lung: Field, thorax: Field, blotch: Field, where: Window) -> None:
+        tissue, y = self._tissue, self._y[where[0]]
+        air = tissue.lung + tissue.gravity * y / 90 + 9 * blotch[where]
+        if tissue.dependent:
+            back = np.clip((y - 20) / 50, 0, 1) * np.float32(tissue.dependent)
+            air += back * np.exp(np.minimum(thorax[where], 0) * np.float32(0.2))
+        air += self._grain.cut()[where] * self._grain_hu
+        if tissue.emphysema:
+            air -= tissue.emphysema * np.clip(self._read("lobules", k, where), 0, 1.5)
+        air += 150 * self._fissures(k, where)
+        whole = np.empty_like(hu)
+        whole[where] = air
+        self._tube(whole, tissue.muscle - 20, "airway_walls", k, strength=0.9)
+        self._tube(whole, tissue.muscle - 30, "strands", k, strength=0.8)
+        self._tube(whole, tissue.pulmonary * 0.92, "trees", k)
+        self._tube(whole, -985, "airways", k)
+        _mix(hu[where], whole[where], lung[where])
 
-    def _fissures(self, k: int) -> Field:
+    def _fissures(self, k: int, where: Window) -> Field:
         """How much of a fissure lies in each voxel, 0 to 1."""
-        width = np.float32(max(0.9, float(self._soft) * 0.8))
-        oblique, minor = self._read("oblique", k), self._read("minor", k)
-        minor = np.where((self._x < 0) & (oblique > 0), minor, 99)
-        return np.asarray(np.exp(-((oblique / width) ** 2)) + np.exp(-((minor / width) ** 2)), dtype=np.float32)
-
-    def _grain(self, k: int, shape: tuple[int, ...]) -> Field:
-        """The secondary lobules: a fine honeycomb a few voxels wide."""
-        from scipy.ndimage import gaussian_filter
-
-        rng = np.random.default_rng((self._blotch_seed, k))
-        sigma = 1.3 / float(self._soft)
-        noise = rng.standard_normal(shape, dtype=np.float32)
-        if sigma < 0.35:
-            return noise * np.float32(10)
-        return np.asarray(gaussian_filter(noise, sigma) * np.float32(20 * 2 * np.pi**0.5 * sigma), dtype=np.float32)
+        narrow = np.float32(1 / max(0.9, float(self._soft) * 0.8))
+        oblique, minor = self._read("oblique", k, where), self._read("minor", k, where)
+        right = (self._x[:, where[1]] < 0) & (oblique > 0)
+        return np.asarray(np.exp(-((oblique * narrow) ** 2)) + right * np.exp(-((minor * narrow) ** 2)), dtype=np.float32)
 
     def _bones(self, hu: Field, k: int, thorax: Field) -> None:
         tissue = self._tissue
-        flat = np.abs(thorax - 7.5)
-        _mix(hu, tissue.cortex, self._tube("ribs", k) * self._share(flat - 4.2))
-        _mix(hu, tissue.marrow, self._tube("rib_marrow", k) * self._share(flat - 2.6))
-        _mix(hu, tissue.cortex * 0.9, self._tube("clavicles", k))
-        if self._sampler.lowest(self._detail.scapula, k) < 0:
-            blade = self._share(self._sampler.slice(self._detail.scapula, k))
-            _mix(hu, tissue.cortex, blade * self._share(np.abs(thorax - 27) - 2.2))
+        flat = np.abs(thorax - np.float32(7.5))
+        self._tube(hu, tissue.cortex, "ribs", k, self._share(flat - np.float32(4.2)))
+        self._tube(hu, tissue.marrow, "rib_marrow", k, self._share(flat - np.float32(2.6)))
+        self._tube(hu, tissue.cortex * 0.9, "clavicles", k)
+        where = self._sampler.window(self._detail.scapula, k, 0)
+        if where is not None:
+            blade = self._share(self._sampler.slice(self._detail.scapula, k, where))
+            _mix(hu[where], tissue.cortex, blade * self._share(np.abs(thorax[where] - 27) - np.float32(2.2)))
         self._vertebra(hu, k)
 
-    def _vertebra(self, hu: Field, k: int) -> None:
+    def _vertebra(self, full: Field, k: int) -> None:
         """One level of the spine: body with end plates or disc, canal, arch and processes."""
         tissue, z = self._tissue, float(self._z[k])
-        size = 1 + 0.0012 * -z * (z < 0) + 0.05
-        cy = self._form.build.spine_y + 0.06 * z
-        x, y = self._x / size, (self._y - cy) / size
+        size = np.float32(1 + 0.0012 * -z * (z < 0) + 0.05)
+        cy = np.float32(self._form.build.spine_y + 0.06 * z)
+        rows, columns = np.flatnonzero(np.abs(self._y - cy - 22) < 52), np.flatnonzero(np.abs(self._x) < 46)
+        if not len(rows) or not len(columns):
+            return
+        where = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+        hu, x, y = full[where], self._x[:, where[1]] / size, (self._y[where[0]] - cy) / size
         level = (z + self._detail.vertebra_phase_mm) % self._detail.vertebra_mm
-        body = np.hypot(x / 17, y / 13.5) * 14 - 14
-        body = np.maximum(body, 0.8 * (np.hypot(x, y - 17) * -1 + 9))
+        body = np.hypot(x / 17, y / np.float32(13.5)) * 14 - 14
+        body = np.maximum(body, np.float32(0.8) * (9 - np.hypot(x, y - 17)))
         if level < 4.5:
             _mix(hu, 75, self._share(body))
         else:
             edge = 0.45 if min(level - 4.5, self._detail.vertebra_mm - level) < 2 else 0.0
             _mix(hu, tissue.cortex, self._share(body))
-            _mix(hu, tissue.marrow + edge * tissue.cortex, self._share(body + 1.6))
-        arch = np.abs(np.hypot(x, (y - 20) / 1.05) - 12.4) - 2.4
-        spike = np.maximum(np.abs(x) - 2.4, np.abs(y - 38) - 6 - 7 * (level / 20))
-        wings = np.maximum(np.abs(y - 22 - 0.3 * np.abs(x)) - 3.2, np.abs(x) - 29) if 10 < level < 16 else spike
+            _mix(hu, tissue.marrow + edge * tissue.cortex, self._share(body + np.float32(1.6)))
+        ring = np.hypot(x, (y - 20) / np.float32(1.05))
+        arch = np.abs(ring - np.float32(12.4)) - np.float32(2.4)
+        spike = np.maximum(np.abs(x) - np.float32(2.4), np.abs(y - 38) - np.float32(6 + 7 * (level / 20)))
+        wings = np.maximum(np.abs(y - 22 - np.float32(0.3) * np.abs(x)) - np.float32(3.2), np.abs(x) - 29) if 10 < level < 16 else spike
         shell = np.minimum(np.minimum(arch, spike), wings)
         _mix(hu, tissue.cortex * 0.7, self._share(shell))
-        _mix(hu, tissue.marrow * 1.3, self._share(shell + 1.6))
-        _mix(hu, 25, self._share(np.hypot(x, (y - 20) / 1.05) - 9.5))
-        _mix(hu, 38, self._share(np.hypot(x, y - 20) - 5.5))
+        _mix(hu, tissue.marrow * 1.3, self._share(shell + np.float32(1.6)))
+        _mix(hu, 25, self._share(ring - np.float32(9.5)))
+        _mix(hu, 38, self._share(np.hypot(x, y - 20) - np.float32(5.5)))
 
-    def _vessels(self, hu: Field, k: int) -> None:
+    def _vessels(self, hu: Field, k: int, outside: Field, thorax: Field) -> None:
         """Great vessels, windpipe and gullet over everything else; the aorta last, so that its truth holds."""
         tissue = self._tissue
-        _mix(hu, tissue.muscle - 8, self._tube("gullet", k))
-        _mix(hu, 0.75 * tissue.pulmonary + 0.25 * tissue.blood, self._tube("systemic", k))
-        _mix(hu, tissue.pulmonary, self._tube("pulmonary", k))
-        outside = 1 - self._share(self._read("lung", k))
-        _mix(hu, tissue.pulmonary * 0.92, self._tube("trees", k) * outside * (self._read("thorax", k) < -6))
-        _mix(hu, tissue.muscle, self._tube("airway_walls", k) * outside)
-        _mix(hu, -985, self._tube("airways", k) * outside)
-        _mix(hu, tissue.muscle, self._tube("aorta", k))
-        _mix(hu, tissue.blood, self._tube("aorta_lumen", k))
+        self._tube(hu, tissue.muscle - 8, "gullet", k)
+        self._tube(hu, 0.75 * tissue.pulmonary + 0.25 * tissue.blood, "systemic", k)
+        self._tube(hu, tissue.pulmonary, "pulmonary", k)
+        self._tube(hu, tissue.pulmonary * 0.92, "trees", k, outside * (thorax < -6))
+        self._tube(hu, tissue.muscle, "airway_walls", k, outside)
+        self._tube(hu, -985, "airways", k, outside)
+        self._tube(hu, tissue.muscle, "aorta", k)
+        self._tube(hu, tissue.blood, "aorta_lumen", k)
 
 
 def _mix(hu: Field, value: float | Field, share: Field) -> None:
     """Replaces a share of each voxel by `value`."""
-    hu += (value - hu) * share
+    change = np.asarray(value, dtype=np.float32) - hu
+    change *= share
+    hu += change

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from cad.space import FloatArray, Grid
 
 Field = NDArray[np.floating[Any]]
+Window = tuple[slice, slice]  # rows, columns
+WHOLE: Window = (slice(None), slice(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +71,45 @@ def spline_weights(index: Field, nodes: int) -> Field:
 
 
 class Sampler:
-    """Reads lattice fields on the slices of an axial grid."""
+    """Reads lattice fields on the slices of an axial grid, whole or a window of (rows, columns) at a time."""
 
     def __init__(self, lattice: Lattice, grid: Grid) -> None:
         x, y, z = axes_mm(grid)
         self._columns = np.ascontiguousarray(lattice.weights(x, 2).T)
         self._rows = lattice.weights(y, 1)
         self._slices = lattice.weights(z, 0)
+        self._row_nodes = (y - lattice.origin_mm[1]) / lattice.step_mm
+        self._column_nodes = (x - lattice.origin_mm[0]) / lattice.step_mm
+        self._kept: tuple[int, dict[int, Field]] = (-1, {})
 
-    def slice(self, field: Field, k: int) -> Field:
-        """The field on slice `k`: float32 (rows, columns)."""
-        return np.asarray(self._rows @ self._slab(field, k) @ self._columns, dtype=np.float32)
+    def slice(self, field: Field, k: int, window: Window = WHOLE) -> Field:
+        """The field on slice `k`, or on a window of it: float32 (rows, columns)."""
+        rows, columns = window
+        return np.asarray(self._rows[rows] @ self._slab(field, k) @ self._columns[:, columns], dtype=np.float32)
 
-    def lowest(self, field: Field, k: int) -> float:
-        """A bound below the field's minimum on slice `k`, for skipping what is not there."""
-        return float(self._slab(field, k).min())
+    def window(self, field: Field, k: int, below: float = 2.0) -> Window | None:
+        """Where the field can lie under `below` on slice `k` (a spline stays between its nodes); None where it cannot."""
+        hit = self._slab(field, k) < below
+        rows = _span(np.flatnonzero(hit.any(axis=1)), self._row_nodes)
+        columns = _span(np.flatnonzero(hit.any(axis=0)), self._column_nodes)
+        return (rows, columns) if rows is not None and columns is not None else None
 
     def _slab(self, field: Field, k: int) -> Field:
-        used = np.flatnonzero(self._slices[k])
-        return np.asarray(np.tensordot(self._slices[k, used], field[used], axes=1), dtype=np.float32)
+        if self._kept[0] != k:
+            self._kept = (k, {})
+        kept = self._kept[1]
+        if id(field) not in kept:
+            used = np.flatnonzero(self._slices[k])
+            kept[id(field)] = np.asarray(sum(self._slices[k, n] * field[n] for n in used), dtype=np.float32)
+        return kept[id(field)]
+
+
+def _span(nodes: NDArray[np.int64], positions: Field) -> slice | None:
+    """The voxels whose spline reaches one of `nodes`."""
+    if not len(nodes):
+        return None
+    first, last = np.searchsorted(positions, [nodes[0] - 2.0, nodes[-1] + 2.0])
+    return slice(int(first), int(last)) if last > first else None
 
 
 def axes_mm(grid: Grid) -> tuple[Field, Field, Field]:

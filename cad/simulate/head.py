@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.simulate.acquisition import slice_profile
+from cad.simulate.acquisition import profiled, smoothed
 from cad.simulate.fields import Field, Sampler, axes_mm
 from cad.simulate.head_form import LATTICE, HeadForm, head_form
 from cad.simulate.lesions import DrawnLesion, LesionShape, draw_lesion, lesion_shape, mark, true_extent
@@ -262,14 +262,12 @@ def _draw(scene: _Scene, spec: HeadLesionSpec, drawn: DrawnLesion) -> None:
 
 def _scan(scene: _Scene, plan: HeadPlan) -> NDArray[np.int16]:
     """Coil shading, slice profile, in-plane blur and Rician noise."""
-    from scipy.ndimage import gaussian_filter
-
-    slice_profile(scene.stack)
     sampler = Sampler(LATTICE, scene.grid)
     voxels = np.empty(scene.stack.shape, dtype=np.int16)
     sigma = plan.noise * scene.signal.white
-    for k, plane in enumerate(scene.stack):
-        shaded = gaussian_filter(plane * np.exp(plan.bias * sampler.slice(scene.form.bias, k)), 0.55 / scene.grid.spacing_mm[2])
+    for k in range(len(scene.stack)):
+        plane = profiled(scene.stack, k) * np.exp(np.float32(plan.bias) * sampler.slice(scene.form.bias, k))
+        shaded = smoothed(plane, 0.55 / scene.grid.spacing_mm[2])
         real, other = scene.rng.standard_normal((2, *plane.shape), dtype=np.float32) * np.float32(sigma)
         voxels[k] = np.clip(np.rint(np.hypot(shaded + real, other)), 0, 4095)
     return voxels

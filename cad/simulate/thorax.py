@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.simulate.acquisition import Kernel, blur, noise, slice_profile
+from cad.simulate.acquisition import Kernel, NoiseTile, blur, profiled
 from cad.simulate.chest_detail import ChestDetail, chest_detail
 from cad.simulate.chest_form import Build, ChestForm, chest_form
 from cad.simulate.chest_paint import Canvases, ChestPainter, Tissue, draw_canvases
@@ -113,12 +113,13 @@ def _add_nodules(stack: Field, lungs: NDArray[np.uint8], grid: Grid, chest: _Che
 
 def _scan(rng: np.random.Generator, stack: Field, plan: ThoraxPlan) -> NDArray[np.int16]:
     pixel = plan.spacing_mm[2]
-    slice_profile(stack)
+    noise = NoiseTile.of_kernel(rng, plan.shape[1:], pixel, plan.kernel)
     voxels = np.empty(stack.shape, dtype=np.int16)
-    for k, hu in enumerate(stack):
-        seen = blur(hu, pixel, plan.kernel)
-        seen += noise(rng, hu.shape, pixel, plan.kernel, plan.noise_hu)
-        voxels[k] = np.clip(np.rint(seen), -1024, 3071)
+    for k in range(len(stack)):
+        seen = blur(profiled(stack, k), pixel, plan.kernel)
+        seen += noise.cut() * np.float32(plan.noise_hu)
+        np.clip(np.rint(seen, out=seen), -1024, 3071, out=seen)
+        voxels[k] = seen
     return voxels
 
 
@@ -139,7 +140,7 @@ def _phantom(
         lesion_labels=mask(labels),
         lesions=lesions,
         lungs=mask(lungs),
-        aorta=mask((canvases.aorta >= 128).astype(np.uint8)),
+        aorta=mask((canvases.aorta.whole(grid.shape) >= 128).astype(np.uint8)),
         aorta_centreline_mm=tuple(_point(row[:3]) for row in vessels.aorta),
         aorta_diameters_mm=tuple(float(2 * r) for r in vessels.aorta[:, 3]),
     )

@@ -62,6 +62,44 @@ def spline(points_mm: Sequence[Sequence[float]] | FloatArray, step_mm: float) ->
     return np.stack([np.interp(at, length, curve[:, c]) for c in range(curve.shape[1])], axis=1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnTubes:
+    """Tubes on the part of a grid that they reach: `share` uint8 (255 = full) at `first` (slice, row, column)."""
+
+    share: Canvas
+    first: tuple[int, int, int]
+
+    def plane(self, k: int) -> tuple[tuple[slice, slice], NDArray[np.float32]] | None:
+        """Where on slice `k` of the grid, and how full (0 to 1) each pixel there is; None where there is nothing."""
+        inside = k - self.first[0]
+        if not 0 <= inside < len(self.share) or not self.share[inside].any():
+            return None
+        _, j, i = self.first
+        rows, columns = self.share.shape[1:]
+        return (slice(j, j + rows), slice(i, i + columns)), self.share[inside] * np.float32(1 / 255)
+
+    def whole(self, shape: tuple[int, int, int]) -> Canvas:
+        """The same on the whole grid."""
+        out = np.zeros(shape, dtype=np.uint8)
+        out[tuple(slice(f, f + n) for f, n in zip(self.first, self.share.shape, strict=True))] = self.share
+        return out
+
+
+def draw_near(grid: Grid, tubes: Tubes) -> DrawnTubes:
+    """The same as `draw_tubes`, but only the box around the tubes is held."""
+    reach = np.maximum(tubes.start_mm, tubes.end_mm)[:, None] + max(grid.spacing_mm)
+    low = np.min(np.minimum(tubes.start, tubes.end) - reach, axis=0, initial=1e6)
+    high = np.max(np.maximum(tubes.start, tubes.end) + reach, axis=0, initial=-1e6)
+    spacing, origin, shape = np.array(grid.spacing_mm), np.asarray(grid.origin_mm)[::-1], np.array(grid.shape)
+    first = np.clip(np.floor((low[::-1] - origin) / spacing), 0, shape).astype(int)
+    last = np.clip(np.ceil((high[::-1] - origin) / spacing) + 1, first, shape).astype(int)
+    size = (int(last[0] - first[0]), int(last[1] - first[1]), int(last[2] - first[2]))
+    at = (int(first[0]), int(first[1]), int(first[2]))
+    if min(size) == 0:
+        return DrawnTubes(np.zeros((0, 0, 0), dtype=np.uint8), at)
+    return DrawnTubes(draw_tubes(grid.crop(at, size), tubes), at)
+
+
 def draw_tubes(grid: Grid, tubes: Tubes) -> Canvas:
     """How much of each voxel the tubes fill, uint8 (255 = all), on an axial grid.
 
@@ -128,19 +166,35 @@ def _fill(
     """Flat indices and occupancies of every voxel the boxed pieces reach."""
     index = [first[:, a, None] + np.arange(box[a]) for a in range(3)]
     views = ((slice(None), None, None, slice(None)), (slice(None), None, slice(None), None), (slice(None), slice(None), None, None))
-    run = tubes.end - tubes.start
-    squared = np.maximum((run**2).sum(axis=1), 1e-9)
-    away = [((index[a] * spacing[a]) - tubes.start[:, a, None]).astype(np.float32)[views[a]] for a in range(3)]
-    dot = sum((away[a] * run[:, a].astype(np.float32)[:, None, None, None] for a in range(3)), np.float32(0))
-    dd = squared.astype(np.float32)[:, None, None, None]
-    t = np.clip(dot / dd, 0, 1)
-    distance = np.sqrt(np.maximum(sum(a * a for a in away) - t * (2 * dot - t * dd), 0))
+    run = (tubes.end - tubes.start).astype(np.float32)
+    squared = np.maximum((run**2).sum(axis=1), np.float32(1e-9))[:, None, None, None]
+    away = [((index[a] * spacing[a]) - tubes.start[:, a, None]).astype(np.float32) for a in range(3)]
+    x, y, z = ((away[a] * run[:, a, None] / squared[:, 0, 0])[views[a]] for a in range(3))
+    t = z + y + x  # share of the way along the piece
+    x, y, z = ((away[a] ** 2)[views[a]] for a in range(3))
+    distance = z + y + x
+    near = np.clip(t, 0, 1)
+    t *= 2
+    t -= near
+    t *= near
+    t *= squared
+    distance -= t
+    np.sqrt(np.maximum(distance, 0, out=distance), out=distance)
     r0, r1 = (r.astype(np.float32)[:, None, None, None] for r in (tubes.start_mm, tubes.end_mm))
-    radius = r0 + t * (r1 - r0)
     soft = np.float32(spacing[:2].max())
-    drawn = np.maximum(radius, 0.5 * soft)
-    value = np.clip((drawn - distance) / soft + 0.5, 0, 1) * (255 * (radius / drawn) ** 2)
+    near *= r1 - r0
+    near += r0  # the radius there
+    drawn = np.maximum(near, np.float32(0.5) * soft)
+    distance -= drawn
+    distance *= -1 / soft
+    distance += np.float32(0.5)
+    np.clip(distance, 0, 1, out=distance)
+    near /= drawn
+    near *= near
+    near *= 255
+    near *= distance
     inside = [((index[a] >= 0) & (index[a] < shape[2 - a]))[views[a]] for a in range(3)]
-    keep = (value >= 1) & inside[0] & inside[1] & inside[2]
-    where = index[2][views[2]] * (shape[1] * shape[2]) + index[1][views[1]] * shape[2] + index[0][views[0]]
-    return np.broadcast_to(where, keep.shape)[keep], value[keep].astype(np.uint8)
+    kept = np.nonzero((near >= 1) & inside[0] & inside[1] & inside[2])
+    n, k, j, i = kept
+    where = (first[n, 2] + k) * (shape[1] * shape[2]) + (first[n, 1] + j) * shape[2] + first[n, 0] + i
+    return where, near[kept].astype(np.uint8)
