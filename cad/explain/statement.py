@@ -1,15 +1,17 @@
 """The sentence that says why: from measured descriptors only, in radiologists' order, each clause tied to its measurements.
 
-Site, size, texture, margin, attachment, impression, confidence; what could not be measured is said to be so. The
+Site, size, texture, margin, attachment, comparison, impression, follow-up, confidence; what could not be measured is said to be so. The
 confidence clause says what would change the conclusion. Hints cite their guideline and are hints, not advice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from cad.explain.wording import AORTA_PLACES, LOCATIONS, TEXTURES, reason, table
+from cad.explain.compared import comparison_clauses, follow_up_clauses
+from cad.explain.facts import Facts, facts_of
+from cad.explain.follow_up import FLEISCHNER
+from cad.explain.wording import AORTA_PLACES, LOCATIONS, TEXTURES, table
 from cad.finding import Clause, Measurement, Statement
 
 LOW, HIGH = 0.3, 0.7
@@ -22,62 +24,36 @@ DILATED_DESCENDING_MM = 35.0
 SURGERY_MM = 55.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """Measurements by name in one language; a missing one reads as not measured."""
-
-    by_name: Mapping[str, Measurement]
-    lang: str
-
-    def value(self, name: str) -> float | None:
-        found = self.by_name.get(name)
-        return None if found is None else found.value
-
-    def label(self, name: str) -> str:
-        found = self.by_name.get(name)
-        return "" if found is None else found.label
-
-    def why_not(self, name: str) -> str:
-        found = self.by_name.get(name)
-        return reason("missing" if found is None or found.outcome == "measured" else found.outcome, self.lang)
-
-    def say(self, en: str, ja: str) -> str:
-        return ja if self.lang == "ja" else en
-
-
 def nodule_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
     """The statement of a lung nodule. `confidence` in [0, 1] is calibrated; `novelty` is the level of cad.report.Novelty.
 
     Reads location, long_axis, short_axis, volume, texture, mean_hu, solid_fraction, spiculation_index, lobulation_index,
-    margin_width, pleural_contact. Raises ShokenError for a language other than "en" and "ja".
+    margin_width, pleural_contact, what cad.measure.growth says of a prior, and the hints of cad.explain.follow_up.
+    Raises ShokenError for a language other than "en" and "ja".
     """
-    facts = _facts(measurements, lang)
-    clauses = (_site(facts, "lung"), _size(facts), _texture(facts), _margin(facts), _attachment(facts), _nodule_impression(facts))
+    facts = facts_of(measurements, lang)
+    seen = (_site(facts, "lung"), _size(facts), _texture(facts), _margin(facts), _attachment(facts), *comparison_clauses(facts))
+    clauses = (*seen, _nodule_impression(facts), *follow_up_clauses(facts))
     return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _nodule_doubts(facts))))
 
 
 def lesion_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
     """The statement of a brain lesion on MR. Reads location, long_axis, short_axis, volume, contrast_ratio, margin_width."""
-    facts = _facts(measurements, lang)
-    clauses = (_site(facts, "brain"), _size(facts), _signal(facts), _margin(facts), _lesion_impression(facts))
+    facts = facts_of(measurements, lang)
+    clauses = (_site(facts, "brain"), _size(facts), _signal(facts), _margin(facts), *comparison_clauses(facts), _lesion_impression(facts))
     return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _size_doubt(facts))))
 
 
 def aorta_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
     """The statement of the aorta: the widest place, each landmark, impression, confidence. Reads `aorta_*` measurements in mm."""
-    facts = _facts(measurements, lang)
+    facts = facts_of(measurements, lang)
     places = table(AORTA_PLACES, lang)
     named = [name for name in places if name in facts.by_name and name != "aorta_max"]
     clauses = (_widest(facts), *(_landmark(facts, name, places[name]) for name in named), _aorta_impression(facts))
     return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _aorta_doubts(facts))))
 
 
-def _facts(measurements: Sequence[Measurement], lang: str) -> _Facts:
-    table(LOCATIONS, lang)
-    return _Facts({m.name: m for m in measurements}, lang)
-
-
-def _site(facts: _Facts, organ: str) -> Clause:
+def _site(facts: Facts, organ: str) -> Clause:
     label = facts.label("location")
     place = table(LOCATIONS, facts.lang).get(label)
     what = facts.say("Nodule" if organ == "lung" else "Lesion", "結節" if organ == "lung" else "病変")
@@ -91,7 +67,7 @@ def _site(facts: _Facts, organ: str) -> Clause:
     return Clause("site", text, ("location",))
 
 
-def _size(facts: _Facts) -> Clause:
+def _size(facts: Facts) -> Clause:
     long, short, volume = (facts.value(name) for name in ("long_axis", "short_axis", "volume"))
     sources = ("long_axis", "short_axis", "volume")
     if long is None or short is None:
@@ -103,21 +79,12 @@ def _size(facts: _Facts) -> Clause:
         return Clause("size", text + facts.say(f"; the volume cannot be measured: {why}.", f"、体積は{why}計測できません。"), sources)
     return Clause(
         "size",
-        text + facts.say(f"; volume {volume:.0f} mm3{_range(facts, 'volume')}.", f"、体積{volume:.0f} mm³{_range(facts, 'volume')}です。"),
+        text + facts.say(f"; volume {volume:.0f} mm3{facts.range('volume')}.", f"、体積{volume:.0f} mm³{facts.range('volume')}です。"),
         sources,
     )
 
 
-def _range(facts: _Facts, name: str) -> str:
-    interval = facts.by_name[name].interval
-    if interval is None:
-        return ""
-    low, high = interval
-    digits = 0 if facts.by_name[name].unit == "mm3" else 1
-    return facts.say(f" (95 % interval {low:.{digits}f} to {high:.{digits}f})", f"（95%区間 {low:.{digits}f}〜{high:.{digits}f}）")
-
-
-def _texture(facts: _Facts) -> Clause:
+def _texture(facts: Facts) -> Clause:
     word = table(TEXTURES, facts.lang).get(facts.label("texture"))
     hu, solid = facts.value("mean_hu"), facts.value("solid_fraction")
     sources = ("texture", "mean_hu", "solid_fraction", "calcified_fraction")
@@ -132,7 +99,7 @@ def _texture(facts: _Facts) -> Clause:
     return Clause("texture", text + facts.say(".", f"{closed}。"), sources)
 
 
-def _signal(facts: _Facts) -> Clause:
+def _signal(facts: Facts) -> Clause:
     ratio = facts.value("contrast_ratio")
     if ratio is None:
         why = facts.why_not("contrast_ratio")
@@ -146,7 +113,7 @@ def _signal(facts: _Facts) -> Clause:
     return Clause("texture", text, ("contrast_ratio",))
 
 
-def _margin(facts: _Facts) -> Clause:
+def _margin(facts: Facts) -> Clause:
     sources = ("spiculation_index", "lobulation_index", "margin_width")
     spikes, lobes, width = (facts.value(name) for name in sources)
     words: list[str] = []
@@ -163,7 +130,7 @@ def _margin(facts: _Facts) -> Clause:
     return Clause("margin", facts.say(f"Its margin is {' and '.join(words)}.", f"辺縁は{'、'.join(words)}です。"), sources)
 
 
-def _attachment(facts: _Facts) -> Clause:
+def _attachment(facts: Facts) -> Clause:
     label, share = facts.label("pleural_contact"), facts.value("pleural_contact")
     if share is None:
         why = facts.why_not("pleural_contact")
@@ -178,7 +145,7 @@ def _attachment(facts: _Facts) -> Clause:
     return Clause("attachment", text, ("pleural_contact",))
 
 
-def _nodule_impression(facts: _Facts) -> Clause:
+def _nodule_impression(facts: Facts) -> Clause:
     sources = ("long_axis", "short_axis", "texture")
     long, short = facts.value("long_axis"), facts.value("short_axis")
     if facts.label("texture") == "calcified":
@@ -186,6 +153,10 @@ def _nodule_impression(facts: _Facts) -> Clause:
     if long is None or short is None:
         return Clause("impression", facts.say("Impression: nodule of unknown size.", "印象：大きさ不明の結節。"), sources)
     mean = (long + short) / 2
+    if facts.label(FLEISCHNER):
+        return Clause(
+            "impression", facts.say(f"Impression: nodule, mean diameter {mean:.1f} mm.", f"印象：平均径{mean:.1f} mmの結節。"), sources
+        )
     side, ja_side = ("below", "未満") if mean < SOLID_FOLLOW_UP_MM else ("at or above", "以上")
     text = facts.say(
         f"Impression: nodule, mean diameter {mean:.1f} mm, {side} the 6 mm where Fleischner 2017 follow-up begins (hint only).",
@@ -194,7 +165,7 @@ def _nodule_impression(facts: _Facts) -> Clause:
     return Clause("impression", text, sources)
 
 
-def _lesion_impression(facts: _Facts) -> Clause:
+def _lesion_impression(facts: Facts) -> Clause:
     long = facts.value("long_axis")
     size = "" if long is None else facts.say(f" of {long:.1f} mm", f"（長径{long:.1f} mm）")
     return Clause(
@@ -204,7 +175,7 @@ def _lesion_impression(facts: _Facts) -> Clause:
     )
 
 
-def _nodule_doubts(facts: _Facts) -> list[tuple[str, str]]:
+def _nodule_doubts(facts: Facts) -> list[tuple[str, str]]:
     """What would change the conclusion, as (words, measurement), nearest first."""
     doubts = _size_doubt(facts)
     solid = facts.value("solid_fraction")
@@ -226,7 +197,7 @@ def _nodule_doubts(facts: _Facts) -> list[tuple[str, str]]:
     return doubts
 
 
-def _size_doubt(facts: _Facts) -> list[tuple[str, str]]:
+def _size_doubt(facts: Facts) -> list[tuple[str, str]]:
     long, short = facts.value("long_axis"), facts.value("short_axis")
     if long is None or short is None:
         return [(facts.say("an outline that can be measured", "計測可能な輪郭が得られること"), "long_axis")]
@@ -235,7 +206,7 @@ def _size_doubt(facts: _Facts) -> list[tuple[str, str]]:
     return []
 
 
-def _confidence(facts: _Facts, confidence: float, novelty: str, doubts: Sequence[tuple[str, str]]) -> Clause:
+def _confidence(facts: Facts, confidence: float, novelty: str, doubts: Sequence[tuple[str, str]]) -> Clause:
     level = _level(facts.say, confidence)
     words = facts.say(" or ", "、または").join(text for text, _ in doubts) or facts.say("a clearer image", "より明瞭な画像")
     grounds = _grounds(facts)
@@ -252,7 +223,7 @@ def _confidence(facts: _Facts, confidence: float, novelty: str, doubts: Sequence
     return Clause("confidence", text, tuple(dict.fromkeys(name for _, name in (*grounds, *doubts))))
 
 
-def _grounds(facts: _Facts) -> list[tuple[str, str]]:
+def _grounds(facts: Facts) -> list[tuple[str, str]]:
     """What speaks for the finding, as (words, measurement)."""
     grounds: list[tuple[str, str]] = []
     for name, en, ja in (("long_axis", "long axis", "長径"), ("aorta_max", "largest diameter", "最大径")):
@@ -276,7 +247,7 @@ def _level(say: Callable[[str, str], str], confidence: float) -> str:
     return say("moderate", "中等度") if confidence >= LOW else say("low", "低い")
 
 
-def _widest(facts: _Facts) -> Clause:
+def _widest(facts: Facts) -> Clause:
     value = facts.value("aorta_max")
     if value is None:
         why = facts.why_not("aorta_max")
@@ -284,13 +255,13 @@ def _widest(facts: _Facts) -> Clause:
             "size", facts.say(f"The diameter of the aorta cannot be measured: {why}.", f"大動脈径は{why}計測できません。"), ("aorta_max",)
         )
     text = facts.say(
-        f"The aorta measures {value:.1f} mm at its widest{_range(facts, 'aorta_max')}.",
-        f"大動脈の最大径は{value:.1f} mm{_range(facts, 'aorta_max')}です。",
+        f"The aorta measures {value:.1f} mm at its widest{facts.range('aorta_max')}.",
+        f"大動脈の最大径は{value:.1f} mm{facts.range('aorta_max')}です。",
     )
     return Clause("size", text, ("aorta_max",))
 
 
-def _landmark(facts: _Facts, name: str, place: str) -> Clause:
+def _landmark(facts: Facts, name: str, place: str) -> Clause:
     value = facts.value(name)
     if value is None:
         why = facts.why_not(name)
@@ -300,12 +271,12 @@ def _landmark(facts: _Facts, name: str, place: str) -> Clause:
     return Clause("landmark", text, (name,))
 
 
-def _dilated(facts: _Facts) -> list[str]:
+def _dilated(facts: Facts) -> list[str]:
     limits = {**DILATED_MM, "aorta_mid_descending": DILATED_DESCENDING_MM, "aorta_proximal_descending": DILATED_DESCENDING_MM}
     return [name for name, limit in limits.items() if (facts.value(name) or 0.0) >= limit]
 
 
-def _aorta_impression(facts: _Facts) -> Clause:
+def _aorta_impression(facts: Facts) -> Clause:
     wide = _dilated(facts)
     if wide:
         sources = tuple(wide)
@@ -323,7 +294,7 @@ def _aorta_impression(facts: _Facts) -> Clause:
     )
 
 
-def _aorta_doubts(facts: _Facts) -> list[tuple[str, str]]:
+def _aorta_doubts(facts: Facts) -> list[tuple[str, str]]:
     value = facts.value("aorta_max")
     if value is None:
         return [(facts.say("an outline that can be measured", "計測可能な輪郭が得られること"), "aorta_max")]

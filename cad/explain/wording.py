@@ -39,6 +39,33 @@ TEXTURES = {
     "ja": {"solid": "充実性", "part_solid": "部分充実型", "ground_glass": "すりガラス型", "calcified": "石灰化"},
 }
 
+FOLLOW_UPS = {
+    "en": {
+        "no_follow_up": "no routine follow-up",
+        "no_follow_up_or_12m": "no routine follow-up at low risk, CT at 12 months optional at high risk",
+        "ct_6_12m_then_18_24m": "CT at 6 to 12 months, then at 18 to 24 months (to be considered at low risk)",
+        "ct_3_6m_then_18_24m": "CT at 3 to 6 months, then at 18 to 24 months (to be considered at low risk)",
+        "ct_3m_pet_or_biopsy": "CT at 3 months, PET/CT or tissue sampling to be considered",
+        "ct_6_12m_then_2y": "CT at 6 to 12 months, then every 2 years until 5 years",
+        "ct_3_6m_then_yearly": "CT at 3 to 6 months, then every year for 5 years if unchanged with a solid part below 6 mm",
+        "ct_3_6m_then_2y_4y": "CT at 3 to 6 months, then at 2 and 4 years to be considered",
+        "ct_3_6m_most_suspicious": "CT at 3 to 6 months, then by the most suspicious nodule",
+        "calcification_to_judge": "none while a reader finds the pattern of calcification benign",
+    },
+    "ja": {
+        "no_follow_up": "定期的な経過観察は不要",
+        "no_follow_up_or_12m": "低リスクでは経過観察不要、高リスクでは12か月後のCTを任意で",
+        "ct_6_12m_then_18_24m": "6〜12か月後、次いで18〜24か月後のCT（低リスクでは後者は考慮）",
+        "ct_3_6m_then_18_24m": "3〜6か月後、次いで18〜24か月後のCT（低リスクでは後者は考慮）",
+        "ct_3m_pet_or_biopsy": "3か月後のCT、PET/CTまたは組織採取を考慮",
+        "ct_6_12m_then_2y": "6〜12か月後のCT、以後5年まで2年ごと",
+        "ct_3_6m_then_yearly": "3〜6か月後のCT、不変で充実成分6 mm未満なら5年間は年1回",
+        "ct_3_6m_then_2y_4y": "3〜6か月後のCT、以後2年・4年後を考慮",
+        "ct_3_6m_most_suspicious": "3〜6か月後のCT、以後は最も疑わしい結節に準じる",
+        "calcification_to_judge": "石灰化の形状を読影医が良性と判断すれば不要",
+    },
+}
+
 AORTA_PLACES = {
     "en": {
         "aorta_sinus": "at the sinuses of Valsalva",
@@ -92,6 +119,9 @@ OUTCOMES = {
         "implausibly_narrow": "the outline is narrower than an aorta",
         "metal_at_wall": "metal (a stent or clip) lies at its wall",
         "no_waist": "no waist marks it",
+        "change_within_noise": "the change is within measurement noise",
+        "shrinking": "it is shrinking",
+        "not_solid": "it has no solid part",
         "missing": "it was not measured",
     },
     "ja": {
@@ -115,6 +145,9 @@ OUTCOMES = {
         "implausibly_narrow": "輪郭が大動脈としては細すぎるため",
         "metal_at_wall": "壁に金属（ステント等）があるため",
         "no_waist": "くびれが認められないため",
+        "change_within_noise": "変化が計測誤差の範囲内のため",
+        "shrinking": "縮小しているため",
+        "not_solid": "充実成分がないため",
         "missing": "計測されていないため",
     },
 }

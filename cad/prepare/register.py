@@ -48,13 +48,13 @@ class Registration:
 
     def to_prior(self, points_mm: ArrayLike) -> FloatArray:
         """LPS points (..., 3) of the current scan to the prior's LPS points (..., 3)."""
-        points = np.asarray(points_mm, dtype=np.float64)
+        points = np.atleast_2d(np.asarray(points_mm, dtype=np.float64))
         moved = points @ self.rigid[:3, :3].T + self.rigid[:3, 3]
         if self.field is None:
-            return moved
+            return moved.reshape(np.shape(points_mm))
         at = np.moveaxis(self.grid.to_index(points), -1, 0)
         shifts = [ndimage.map_coordinates(self.field[..., a], at, order=1, mode="nearest") for a in range(3)]
-        return np.asarray(moved + np.stack(shifts, axis=-1))
+        return np.asarray(moved + np.stack(shifts, axis=-1)).reshape(np.shape(points_mm))
 
 
 def register(prior: Volume, current: Volume, *, deformable: bool = True) -> Registration:

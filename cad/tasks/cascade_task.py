@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ from cad.detect.cascade import Funnelled, Fusion, Sight, Suspect, Thresholds, ru
 from cad.errors import ModelError, Refusal
 from cad.explain.confidence import Calibration
 from cad.explain.faithfulness import assess
+from cad.explain.follow_up import SURE
 from cad.explain.heatmap import hirescam_3d
 from cad.explain.novelty import NoveltyReference, volume_features
 from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
     from cad.train.recipe import Recipe
 
 Describe = Callable[[Volume, Volume, Volume, Sequence[Measurement]], tuple[Measurement, ...]]
+Hints = Callable[[Sequence[Measurement], int], tuple[Measurement, ...]]
+
+
+def no_hints(_measurements: Sequence[Measurement], _others: int) -> tuple[Measurement, ...]:
+    """For organs without a guideline here."""
+    return ()
 
 
 class State(Protocol):
@@ -105,7 +112,7 @@ class CascadeTask:
 
     `needs` is what it can read, in headers and pixels; `describe` adds the organ's own measurements from
     (close-up, outline, organ mask, measurements so far), `state` writes the sentence, `recipe` says how
-    its networks are trained.
+    its networks are trained. `hints` adds what guidelines hint at, from a finding's measurements and the number of other sure ones.
     """
 
     name: str
@@ -114,6 +121,7 @@ class CascadeTask:
     describe: Describe
     state: State
     recipe: Callable[[], Recipe]
+    hints: Hints = no_hints
 
     def suits(self, series: Series) -> Suitability:
         """Whether this series can serve the task, from its headers."""
@@ -144,7 +152,7 @@ class CascadeTask:
         scene = _Scene(volume, seen, model, settings, novelty, lang)
         pairs = [self._finding(rank, suspect, scene) for rank, suspect in enumerate(shown, start=1)]
         return TaskResult(
-            findings=tuple(finding for finding, _ in pairs),
+            findings=self.told([finding for finding, _ in pairs], lang, novelty.level),
             funnel=self._funnel(found, len(pairs)),
             model=model.version,
             exhibits=tuple(exhibit for _, exhibit in pairs),
@@ -182,15 +190,30 @@ class CascadeTask:
             confidence=confidence,
             measurements=measurements,
             evidence=_evidence(scene.volume, mask, heat, suspect, faithfulness),
-            statement=self.state(measurements, confidence, scene.lang, novelty=scene.novelty.level),
+            statement=Statement(scene.lang, ()),
             model=scene.model.version,
         )
         return finding, Exhibit(self.name, rank, scene.volume, mask, heat)
+
+    def told(self, findings: Sequence[Finding], lang: str, novelty: str) -> tuple[Finding, ...]:
+        """The findings with hints and statement, from everything measured so far; what an earlier telling added is told anew."""
+        return tuple(self._tell(finding, _others(finding, findings), lang, novelty) for finding in findings)
+
+    def _tell(self, finding: Finding, others: int, lang: str, novelty: str) -> Finding:
+        hints = self.hints(finding.measurements, others)
+        stale = {hint.name for hint in hints}
+        measured = (*(m for m in finding.measurements if m.name not in stale), *hints)
+        return replace(finding, measurements=measured, statement=self.state(measured, finding.confidence, lang, novelty=novelty))
 
     def _measure(self, close_up: Volume, soft: Volume, region: Volume) -> tuple[Measurement, ...]:
         density = measure_density(close_up, soft)
         general = (*measure_extent(soft), *density, *measure_shape(soft), measure_margin(close_up, soft))
         return (*general, *self.describe(close_up, soft, region, density))
+
+
+def _others(finding: Finding, findings: Sequence[Finding]) -> int:
+    """How many other findings are more likely real than not."""
+    return sum(other is not finding and other.confidence >= SURE for other in findings)
 
 
 def _diameter_mm(measurements: Sequence[Measurement], suspect: Suspect) -> float:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cad.explain.follow_up import follow_up
 from cad.explain.statement import nodule_statement
 from cad.finding import Measurement
 from cad.measure.density import nodule_texture
 from cad.measure.descriptors import lung_location, pleural_contact
+from cad.measure.interior import cavity_fraction, solid_diameter
+from cad.measure.vessels import vessel_contact
 from cad.prepare.resample import resample_labels
 from cad.tasks.cascade_task import CascadeTask
 from cad.tasks.choosing import CHEST_WORDS, Needs
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
     from cad.train.recipe import Recipe
 
 
-def describe(_close_up: Volume, outline: Volume, lungs: Volume, density: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Texture class, side and zone, contact with the pleura."""
+def describe(close_up: Volume, outline: Volume, lungs: Volume, density: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Texture class, solid part, cavity, side and zone, contact with the pleura and with vessels."""
     near = resample_labels(lungs, outline.grid)
-    return nodule_texture(density), lung_location(outline, lungs), pleural_contact(outline, near)
+    inside = (nodule_texture(density), solid_diameter(close_up, outline), cavity_fraction(close_up, outline))
+    return (*inside, lung_location(outline, lungs), pleural_contact(outline, near), vessel_contact(close_up, outline))
 
 
 def recipe() -> Recipe:
@@ -41,4 +45,5 @@ TASK = CascadeTask(
     describe=describe,
     recipe=recipe,
     state=nodule_statement,
+    hints=follow_up,
 )

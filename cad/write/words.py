@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cad.errors import ShokenError
-from cad.explain.wording import LOCATIONS, OUTCOMES, TEXTURES
+from cad.explain.wording import FOLLOW_UPS, LOCATIONS, OUTCOMES, TEXTURES
 
 LANGUAGES = ("en", "ja")
 
@@ -154,6 +154,36 @@ _WORDS: dict[str, tuple[str, str]] = {
     "sphericity": ("sphericity", "球形度"),
     "lobulation_index": ("lobulation index", "分葉指数"),
     "spiculation_index": ("spiculation index", "スピキュラ指数"),
+    "vessel_contact": ("contact with vessels", "血管との接触"),
+    "cavity_fraction": ("air inside (cavity)", "内部の空気（空洞）"),
+    "cavitary": ("cavitary", "空洞あり"),
+    "no_cavity": ("no cavity", "空洞なし"),
+    "solid_diameter": ("solid part, mean diameter", "充実成分の平均径"),
+    "comparison": ("compared with the prior", "前回検査との比較"),
+    "prior_interval": ("interval to the prior", "前回検査との間隔"),
+    "prior_volume": ("volume on the prior", "前回の体積"),
+    "volume_change": ("change of volume", "体積の変化"),
+    "least_change": ("increase that would exceed noise", "誤差を超える増加の下限"),
+    "doubling_time": ("volume doubling time", "体積倍加時間"),
+    "mean_diameter_change": ("change of mean diameter", "平均径の変化"),
+    "new": ("NEW", "新出"),
+    "grown": ("GROWN", "増大"),
+    "shrunk": ("shrunk", "縮小"),
+    "unchanged": ("unchanged", "不変"),
+    "resolved": ("no longer seen", "消失"),
+    "not_comparable": ("not comparable", "比較不能"),
+    "outside_prior": ("outside the prior scan", "前回検査の範囲外"),
+    "size_class": ("size class", "サイズ区分"),
+    "below_6_mm": ("below 6 mm", "6 mm 未満"),
+    "6_to_8_mm": ("6 to 8 mm", "6〜8 mm"),
+    "above_8_mm": ("above 8 mm", "8 mm 超"),
+    "fleischner_2017": ("Fleischner 2017 (hint)", "Fleischner 2017（参考）"),
+    "lung_rads_2022": ("Lung-RADS v2022 (hint)", "Lung-RADS v2022（参考）"),
+    "lung_rads_1": ("category 1", "カテゴリー1"),
+    "lung_rads_2": ("category 2", "カテゴリー2"),
+    "lung_rads_3": ("category 3", "カテゴリー3"),
+    "lung_rads_4A": ("category 4A", "カテゴリー4A"),
+    "lung_rads_4B": ("category 4B", "カテゴリー4B"),
     "attached": ("attached", "接触あり"),
     "free": ("free", "接触なし"),
     "aorta_sinus": ("sinuses of Valsalva", "バルサルバ洞"),
@@ -201,7 +231,7 @@ def words(lang: str) -> dict[str, str]:
     if lang not in LANGUAGES:
         raise ShokenError(f"no pages in {lang!r}", subject="--lang", accepted=", ".join(LANGUAGES))
     own = {key: pair[LANGUAGES.index(lang)] for key, pair in _WORDS.items()}
-    return LOCATIONS[lang] | TEXTURES[lang] | OUTCOMES[lang] | own
+    return LOCATIONS[lang] | FOLLOW_UPS[lang] | TEXTURES[lang] | OUTCOMES[lang] | own
 
 
 def word(known: Mapping[str, str], name: str) -> str:
