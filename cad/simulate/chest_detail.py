@@ -20,6 +20,7 @@ class ChestDetail:
 
     lung_vessels: Tubes
     airways: Tubes
+    plugs: Tubes
     ribs: Tubes
     clavicles: Tubes
     strands: Tubes
@@ -32,15 +33,17 @@ class ChestDetail:
 def chest_detail(rng: np.random.Generator, form: ChestForm, vessels: GreatVessels) -> ChestDetail:
     """Everything small in one chest; about a third of a second."""
     vessel_trees, airway_trees = zip(*(_lung_trees(rng, form, vessels, side) for side in (-1, 1)), strict=True)
+    airways = Tubes.join(airway_trees)
     mesh = LATTICE.mesh()
     blades = [ellipsoid(mesh, (s * rng.normal(98, 4), form.build.half_depth - rng.uniform(28, 40), 30), (34, 50, 70)) for s in (-1, 1)]
     return ChestDetail(
         lung_vessels=Tubes.join(vessel_trees),
-        airways=Tubes.join(airway_trees),
+        airways=airways,
+        plugs=_plugs(rng, airways),
         ribs=_ribs(rng, form),
         clavicles=_clavicles(rng, form),
         strands=_strands(rng, form),
-        lumps=Tubes.join([_pleural_lumps(rng, form), _nodes(rng, form)]),
+        lumps=Tubes.join([_pleural_lumps(rng, form), _nodes(rng, form), _fissure_nodes(rng, form)]),
         scapula=np.minimum(blades[0], blades[1]),
         vertebra_mm=float(rng.uniform(21, 25)),
         vertebra_phase_mm=float(rng.uniform(0, 20)),
@@ -134,6 +137,28 @@ def _strands(rng: np.random.Generator, form: ChestForm) -> Tubes:
             bow = rng.normal(0, 1.5, 3)
             points = np.stack([start, start + inward / 2 + bow, start + inward * rng.uniform(0.85, 1)]) + n * beside
             parts.append(Tubes.along(points, radius * np.array([1.2, 1, 0.5])))
+    return Tubes.join(parts)
+
+
+def _plugs(rng: np.random.Generator, airways: Tubes) -> Tubes:
+    """Mucus in small bronchi of some people: short filled stretches, a little wider than the airway."""
+    small = np.flatnonzero((airways.start_mm < 2.2) & (airways.start_mm > 0.6))
+    if rng.random() < 0.65 or not len(small):
+        return Tubes.join([])
+    first = rng.choice(small, size=int(rng.integers(1, 7)))
+    stretch = np.unique(np.clip(first[:, None] + np.arange(2), 0, len(airways.start) - 1))
+    kept = Tubes(airways.start[stretch], airways.end[stretch], airways.start_mm[stretch], airways.end_mm[stretch])
+    return kept.widened(float(rng.uniform(1.1, 1.7)), 0.3)
+
+
+def _fissure_nodes(rng: np.random.Generator, form: ChestForm) -> Tubes:
+    """Lymph nodes at the fissures: flat lenses under 3 mm thick, which no reader reports."""
+    parts = []
+    at = (np.abs(form.oblique) < 1.5) & (form.lung < -6)
+    for place in pick_points(rng, at, int(rng.integers(0, 4))):
+        along = np.cross([0.0, -0.7, 0.7], rng.normal(size=3))
+        along *= rng.uniform(1, 2.5) / np.linalg.norm(along)
+        parts.append(Tubes.along(np.stack([place - along, place, place + along]), rng.uniform(0.7, 1.4) * np.array([0.4, 1, 0.4])))
     return Tubes.join(parts)
 
 

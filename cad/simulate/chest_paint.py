@@ -67,6 +67,7 @@ class Canvases:
     trees: DrawnTubes
     airway_walls: DrawnTubes
     airways: DrawnTubes
+    plugs: DrawnTubes
     strands: DrawnTubes
     lumps: DrawnTubes
     ribs: DrawnTubes
@@ -87,6 +88,7 @@ def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_
         trees=draw_near(grid, detail.lung_vessels),
         airway_walls=draw_near(grid, bronchi.widened(1.1, 0.45)),
         airways=draw_near(grid, bronchi),
+        plugs=draw_near(grid, detail.plugs),
         strands=draw_near(grid, Tubes.join([detail.strands, extra_strands])),
         lumps=draw_near(grid, detail.lumps),
         ribs=draw_near(grid, detail.ribs),
@@ -99,8 +101,16 @@ class ChestPainter:
     """Paints one slice at a time: `slice(k)` gives HU (rows, columns) float32 and the lung mask (bool)."""
 
     def __init__(
-        self, grid: Grid, form: ChestForm, detail: ChestDetail, canvases: Canvases, tissue: Tissue, rng: np.random.Generator
+        self,
+        grid: Grid,
+        form: ChestForm,
+        detail: ChestDetail,
+        canvases: Canvases,
+        tissue: Tissue,
+        rng: np.random.Generator,
+        motion_mm: float = 0.0,
     ) -> None:
+        self._moved = round(motion_mm / grid.spacing_mm[1])
         self._form, self._detail, self._canvases, self._tissue = form, detail, canvases, tissue
         self._sampler = Sampler(LATTICE, grid)
         x, y, self._z = axes_mm(grid)
@@ -125,7 +135,19 @@ class ChestPainter:
         self._bones(hu, k, thorax)
         self._tube(hu, self._tissue.muscle - 15, "lumps", k)
         self._vessels(hu, k, 1 - lung, thorax)
+        if self._moved:
+            for name in ("heart", "below_diaphragm"):
+                self._blur_by_motion(hu, k, name)
         return hu, lung > 0.5
+
+    def _blur_by_motion(self, hu: Field, k: int, name: str) -> None:
+        """Double contours within 15 mm of what beats or breathes: half the picture from before the move, half from after."""
+        where = self._sampler.window(getattr(self._form, name), k, 15)
+        if where is None:
+            return
+        view, step = hu[where], self._moved
+        near = np.clip((15 - np.abs(self._read(name, k, where))) / 8, 0, 1) * np.float32(0.5)
+        _mix(view, np.roll(view, (step, step // 2), axis=(0, 1)), near)
 
     def _read(self, name: str, k: int, window: Window = WHOLE) -> Field:
         return self._sampler.slice(getattr(self._form, name), k, window)
@@ -222,6 +244,7 @@ class ChestPainter:
         self._tube(whole, tissue.muscle - 30, "strands", k, strength=0.8)
         self._tube(whole, tissue.pulmonary * 0.92, "trees", k)
         self._tube(whole, -985, "airways", k)
+        self._tube(whole, tissue.muscle - 45, "plugs", k)
         _mix(hu[where], whole[where], lung[where])
 
     def _fissures(self, k: int, where: Window) -> Field:

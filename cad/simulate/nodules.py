@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -11,31 +12,59 @@ from cad.simulate.chest_detail import ChestDetail, pick_points
 from cad.simulate.chest_form import LATTICE, ChestForm
 from cad.simulate.fields import Field
 from cad.simulate.lesions import DrawnLesion, LesionShape, fitted_to, lesion_shape, spicules
+from cad.simulate.lidc_table import READINGS, SHAPES
 from cad.simulate.tubes import Tubes
 from cad.space import Box, FloatArray
 
 NoduleKind = Literal["solid", "part_solid", "ground_glass", "calcified"]
 Attachment = Literal["isolated", "pleural", "vascular"]
+LEVELS = (5, 25, 50, 75, 95)  # the quantiles of SHAPES
 _KINDS: tuple[NoduleKind, ...] = ("solid", "part_solid", "ground_glass", "calcified")
 _SITES: tuple[Attachment, ...] = ("isolated", "pleural", "vascular")
 
 
 @dataclass(frozen=True, slots=True)
 class NoduleSpec:
-    """A nodule to make: `diameter_mm` of the sphere of equal volume, its kind and what it touches."""
+    """A nodule to make: `diameter_mm` of the sphere of equal volume, its kind, what it touches, and how its border looks.
+
+    `spiculated`, `lobulated` and `soft_margin` None are drawn as often as LIDC-IDRI's readers saw them at that size and kind.
+    """
 
     diameter_mm: float
     kind: NoduleKind = "solid"
     attachment: Attachment = "isolated"
+    spiculated: bool | None = None
+    lobulated: bool | None = None
+    soft_margin: bool | None = None
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> NoduleSpec:
-        """A random nodule of 4 to 32 mm, small ones more often."""
+    def draw(cls, rng: np.random.Generator, size_power: float = 0.0) -> NoduleSpec:
+        """A random nodule of 3 to 45 mm as LIDC-IDRI's readers found them, large ones favoured by diameter ** `size_power`."""
+        low, high, kind, spiculated, lobulated, soft, _ = READINGS[int(rng.choice(len(READINGS), p=_shares(size_power)))]
         return cls(
-            diameter_mm=float(4 * 8 ** rng.beta(1.1, 1.5)),
-            kind=_KINDS[int(rng.choice(4, p=(0.58, 0.18, 0.14, 0.10)))],
+            diameter_mm=float(low * (high / low) ** rng.random()),
+            kind=next(k for k in _KINDS if k == kind),
             attachment=_SITES[int(rng.choice(3, p=(0.42, 0.33, 0.25)))],
+            spiculated=bool(spiculated),
+            lobulated=bool(lobulated),
+            soft_margin=bool(soft),
         )
+
+    def completed(self, rng: np.random.Generator) -> NoduleSpec:
+        """The same with every border sign settled."""
+        size = max(self.diameter_mm, 3.0)
+        alike = [r for r in READINGS if r[2] == self.kind and r[0] <= size < r[1]] or [r for r in READINGS if r[2] == self.kind][-3:]
+        counts = np.array([r[6] for r in alike], dtype=np.float64)
+        signs = alike[int(rng.choice(len(alike), p=counts / counts.sum()))][3:6]
+        given = (self.spiculated, self.lobulated, self.soft_margin)
+        a, b, c = (bool(drawn) if wish is None else wish for wish, drawn in zip(given, signs, strict=True))
+        return replace(self, spiculated=a, lobulated=b, soft_margin=c)
+
+
+@cache
+def _shares(size_power: float) -> tuple[float, ...]:
+    weights = np.array([row[6] * (row[0] * row[1]) ** (size_power / 2) for row in READINGS])
+    return tuple((weights / weights.sum()).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,8 +141,8 @@ def _site(
 
 
 def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: FloatArray) -> Nodule:
-    roughness = rng.uniform(0.02, 0.10) if spec.diameter_mm < 7 else rng.uniform(0.05, 0.34)
-    shape = lesion_shape(rng, centre, spec.diameter_mm, roughness)
+    spec = spec.completed(rng)
+    shape = lesion_shape(rng, centre, spec.diameter_mm, *_form(rng, spec))
     if spec.attachment == "pleural":
         shape = fitted_to(shape, spec.diameter_mm, lambda points: inside_lung(form, points))
     body = {
@@ -122,22 +151,37 @@ def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: F
         "ground_glass": (rng.uniform(-680, -420), 0.0, rng.uniform(0.5, 2.5)),
         "calcified": (rng.uniform(60, 300), rng.uniform(300, 900), 0.0),
     }[spec.kind]
+    fuzz = rng.uniform(0.8, 2.5) if spec.soft_margin else 0.0
     return Nodule(
         spec=spec,
         shape=shape,
         hu=float(body[0]),
         core_hu=float(body[1]),
-        edge_mm=float(body[2]),
+        edge_mm=float(max(body[2], fuzz)),
         halo=(float(rng.uniform(1, 4.5)), float(rng.uniform(0.1, 0.7)) if spec.kind == "solid" and rng.random() < 0.5 else 0.0),
         strands=_strands(rng, spec, shape),
         seed=int(rng.integers(2**31)),
     )
 
 
+def _form(rng: np.random.Generator, spec: NoduleSpec) -> tuple[float, tuple[float, float]]:
+    """Roughness and stretch from the outlines of LIDC-IDRI at this size.
+
+    A drawn outline is rough by the pixels it follows (about 0.15 mm), which is taken away; waves of amplitude 1 make a rough part
+    of about 0.55 on a section. Lobulated ones come from the upper half.
+    """
+    row = next((r for r in SHAPES if spec.diameter_mm < r[1]), SHAPES[-1])
+    rank = rng.uniform(60, 97) if spec.lobulated else rng.uniform(5, 75)
+    rough = float(np.interp(rank, LEVELS, row[3]))
+    own = max(rough**2 - (0.3 / spec.diameter_mm) ** 2, 0.02**2) ** 0.5
+    longer = float(np.interp(rng.uniform(5, 95), LEVELS, row[2])) - 1
+    return float(np.clip(own / 0.55, 0.02, 0.4)), (1 - 0.9 * longer, 1 + 0.9 * longer)
+
+
 def _strands(rng: np.random.Generator, spec: NoduleSpec, shape: LesionShape) -> Tubes:
     """Spicules of some nodules, and vessels that run from the hilum to larger ones."""
     parts = []
-    if spec.kind != "calcified" and spec.diameter_mm > 7 and rng.random() < 0.65:
+    if spec.spiculated:
         parts.append(spicules(rng, shape, int(rng.integers(8, 26) + spec.diameter_mm * rng.uniform(0, 1.4))))
     for _ in range(int(rng.integers(0, 4)) if spec.diameter_mm > 8 else 0):
         hilum = np.array([45 * np.sign(shape.centre_mm[0]), 8, -15]) + rng.normal(0, 22, 3)
