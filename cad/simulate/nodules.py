@@ -175,7 +175,7 @@ def _form(rng: np.random.Generator, spec: NoduleSpec) -> tuple[float, tuple[floa
     rough = float(np.interp(rank, LEVELS, row[3]))
     own = max(rough**2 - (0.3 / spec.diameter_mm) ** 2, 0.02**2) ** 0.5
     longer = float(np.interp(rng.uniform(5, 95), LEVELS, row[2])) - 1
-    return float(np.clip(own / 0.55, 0.02, 0.4)), (1 - 0.9 * longer, 1 + 0.9 * longer)
+    return float(np.clip(own / 0.55, 0.02, 0.4)), (1 - min(2.0 * longer, 0.55), 1 + 2.0 * longer)
 
 
 def _strands(rng: np.random.Generator, spec: NoduleSpec, shape: LesionShape) -> Tubes:
