@@ -21,7 +21,7 @@ from cad.read.facts import BROKEN, TAGS, SliceFacts, discreet, facts_of
 from cad.read.frame_bytes import FrameFile
 from cad.read.header import read_header
 from cad.read.limits import Limits
-from cad.read.pixels import PixelError, significant, stored_values
+from cad.read.pixels import PixelError, expect, significant, stored_values
 from cad.read.series import Arrangement, Stack, arrange, refuse
 from cad.read.straighten import straightened
 from cad.study import Series
@@ -101,6 +101,8 @@ def _all_facts(series: Series, files: Files) -> tuple[list[SliceFacts], list[Ref
         else:
             files[path] = FrameFile(path, header)
             facts.extend(found)
+            if len(files) == 1:
+                expect(files[path], len(series.instances))
     return facts, refusals
 
 
@@ -169,7 +171,7 @@ def _fill(voxels: NDArray[Any], slices: Sequence[SliceFacts], files: Files, moda
 
 def _fill_slice(out: NDArray[Any], source: FrameFile, item: SliceFacts, modality: str) -> tuple[str, str] | None:
     try:
-        _rescale(out, stored_values(source, item), item, modality)
+        _rescale(out, stored_values(source, item, out), item, modality)
     except PixelError as error:
         return error.reason, error.problem
     except OSError as error:
@@ -178,7 +180,7 @@ def _fill_slice(out: NDArray[Any], source: FrameFile, item: SliceFacts, modality
 
 
 def _rescale(out: NDArray[Any], stored: NDArray[Any], item: SliceFacts, modality: str) -> None:
-    """Stored values to HU or signal, padding to air or zero. Raises PixelError and _LeavesInt16."""
+    """Stored values, which may lie in `out` itself, to HU or signal, padding to air or zero. Raises PixelError and _LeavesInt16."""
     slope, intercept = item.slope or 1.0, item.intercept or 0.0
     outside = _padded(stored, item, slope, intercept, modality)
     kept = stored if outside is None else np.where(outside, 0, stored)
@@ -203,7 +205,8 @@ def _into_int16(out: NDArray[Any], values: NDArray[Any], slope: int, intercept: 
     if values.dtype.itemsize > 2:
         np.multiply(values, slope, out=out, dtype=np.int64, casting="unsafe")
     elif slope == 1:
-        np.copyto(out, values, casting="unsafe")
+        if not np.may_share_memory(out, values):
+            np.copyto(out, values, casting="unsafe")
     else:
         np.multiply(values, slope, out=out, dtype=np.int32, casting="unsafe")
     with np.errstate(over="ignore"):

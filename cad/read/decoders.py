@@ -28,6 +28,11 @@ class Coded:
     bits_stored: int
     signed: bool
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the stored values are, little-endian."""
+        return np.dtype(f"<{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
@@ -46,10 +51,9 @@ def decode(data: bytes, coded: Coded) -> NDArray[Any]:
     values = DECODERS[coded.syntax].decode(data, coded)
     if values.size != coded.rows * coded.columns:
         raise ValueError(f"decoded to {values.size} values, {coded.rows} x {coded.columns} are declared")
-    wanted = np.dtype(f"<{'i' if coded.signed else 'u'}{coded.bits_allocated // 8}")
-    if values.dtype.itemsize == wanted.itemsize:
-        return values.reshape(coded.rows, coded.columns).view(wanted)
-    return values.reshape(coded.rows, coded.columns).astype(wanted)
+    if values.dtype.itemsize == coded.dtype.itemsize:
+        return values.reshape(coded.rows, coded.columns).view(coded.dtype)
+    return values.reshape(coded.rows, coded.columns).astype(coded.dtype)
 
 
 def missing_package(syntax: str) -> str | None:

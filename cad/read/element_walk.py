@@ -15,11 +15,13 @@ UNDEFINED = 0xFFFFFFFF
 MOST_NESTING = 32
 PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-_SHORT = frozenset(
-    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM"}
-    | {b"UI", b"UL", b"US"}
-)
+_LONG = {vr.encode(): vr for vr in ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")}
+_SHORT = {
+    vr.encode(): vr
+    for vr in ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FL", "FD", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")
+}
+_NAMED = {vr: name for vr, name in (_LONG | _SHORT).items() if name != "UN"}
+_HEADS = (struct.Struct("<HH2sH"), struct.Struct(">HH2sH"))  # group, element, value representation, length where that is short
 
 
 class HeaderError(ValueError):
@@ -76,24 +78,27 @@ def walk(source: Source, at: int, layout: Layout, wanted: Mapping[int, str], onl
     `wanted` maps a tag to its VR, used where the file names none. Raises HeaderError (truncated, unreadable,
     nested_too_deep) and whatever `source.reach` raises.
     """
-    found = Walked()
-    while source.reach(at + 8):
-        tag = _tag(source.data, at, layout)
-        if only_group is not None and tag >> 16 != only_group:
+    found, data, head = Walked(), source.data, _HEADS[layout.big_endian].unpack_from
+    while at + 8 <= len(data) or source.reach(at + 8):
+        data = source.data
+        group, element, vr, length = head(data, at)
+        tag = group << 16 | element
+        if only_group is not None and group != only_group:
             break
-        vr, start, length = _head(source, at, layout)
+        if layout.explicit and vr in _SHORT:
+            start = at + 8
+        else:
+            vr, start, length = _head(source, at, layout)
         if tag in PIXEL_TAGS:
             found.pixels = PixelPlace(PIXEL_TAGS[tag], start, None if length == UNDEFINED else length)
             at = start
             break
         at = _after_sequence(source, start, layout if vr != b"UN" else Layout(explicit=False)) if length == UNDEFINED else start + length
-        if not source.reach(at):
-            raise HeaderError(
-                "truncated", f"element {tag >> 16:04X},{tag & 0xFFFF:04X} ends {at - len(source.data)} bytes after the file does"
-            )
+        if at > len(source.data) and not source.reach(at):
+            raise HeaderError("truncated", f"element {group:04X},{element:04X} ends {at - len(source.data)} bytes after the file does")
+        data = source.data
         if tag in wanted:
-            said = vr.decode() if vr not in (b"", b"UN") else wanted[tag]
-            found.raw[tag] = (said, source.data[start:at])
+            found.raw[tag] = (_NAMED.get(vr) or wanted[tag], data[start:at])
     found.end = at
     return found
 

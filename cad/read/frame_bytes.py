@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 from cad.read.extent import Fragments, FrameError, fragments
 from cad.read.header import Header, InflatedBytes
@@ -26,23 +27,25 @@ class FrameFile:
         """The number of frames declared."""
         return max(1, int(self.header.get("NumberOfFrames") or 1))
 
-    def native(self, frame: int, count: int) -> bytes:
-        """`count` bytes of an uncompressed frame, all frames being of that length. Raises FrameError and OSError."""
+    def native_into(self, frame: int, out: memoryview) -> None:
+        """Fill `out` with the bytes of an uncompressed frame, all frames being of that length. Raises FrameError and OSError."""
         place = self.header.pixels
         if place is None:
             raise FrameError("no_pixels", "no pixel data after the header")
-        at = place.offset + frame * count
-        with self.path.open("rb") as file:
-            if self.header.inflated:
-                source = InflatedBytes(file, self.header.start)
-                _skip(source, at)
-                data = source.more(count)
-            else:
-                room = count if place.length is None else min(count, place.length - frame * count)
-                data = os.pread(file.fileno(), max(0, room), at)
-        if len(data) < count:
-            raise FrameError("truncated", f"pixel data end {count - len(data)} bytes before the end of frame {frame + 1}")
-        return data
+        at, count = frame * len(out), len(out)
+        room = count if place.length is None else max(0, min(count, place.length - at))
+        with self.path.open("rb", buffering=0) as file:
+            read = self._inflated if self.header.inflated else _read_at
+            missing = count - read(file, place.offset + at, out[:room])
+        if missing:
+            raise FrameError("truncated", f"pixel data end {missing} bytes before the end of frame {frame + 1}")
+
+    def _inflated(self, file: IO[bytes], at: int, out: memoryview) -> int:
+        source = InflatedBytes(file, self.header.start)
+        _skip(source, at)
+        data = source.more(len(out))
+        out[: len(data)] = data
+        return len(data)
 
     def codestream(self, frame: int) -> bytes:
         """One compressed frame, its fragments joined. Raises FrameError and OSError."""
@@ -50,6 +53,15 @@ class FrameFile:
             table, *parts = fragments(file, self.header)
             chosen = _parts_of(frame, self.frames, tuple(parts), partial(_table, file.fileno(), table), partial(_starts, file.fileno()))
             return b"".join(os.pread(file.fileno(), length, at) for at, length in chosen)
+
+
+def _read_at(file: IO[bytes], at: int, out: memoryview) -> int:
+    """Bytes read into `out`; fewer than its length where the file ends."""
+    file.seek(at)
+    done = 0
+    while done < len(out) and (got := file.readinto(out[done:])):  # type: ignore[attr-defined]
+        done += got
+    return done
 
 
 _CODESTREAM_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # neither occurs inside a codestream of its kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ from cad.read.element_walk import HeaderError, Layout, Walked, walk
 
 MOST_HEADER_BYTES = 1 << 26
 _FIRST_BYTES = 1 << 14  # most headers end before
+_SHORT_BYTES = 256  # longer values are not worth remembering
 _META = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
 _BARE_STARTS = {b"\x08\x00\x05\x00", b"\x08\x00\x08\x00", b"\x08\x00\x00\x00", b"\x08\x00\x16\x00", b"\x02\x00\x00\x00"}
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
@@ -57,19 +58,18 @@ class Header:
 
     def holds(self, keyword: str) -> bool:
         """Whether the element is there, empty or not: de-identification empties what it may not keep."""
-        return (tag_for_keyword(keyword) or 0) in self._raw
+        return _tag(keyword) in self._raw
 
     def _read(self, keyword: str) -> Any:
-        kept = self._raw.get(tag_for_keyword(keyword) or 0)
+        kept = self._raw.get(_tag(keyword))
         if kept is None:
             return None
         vr, raw = kept
         if vr == "SQ":
             return _sequence(raw, self._layout)
-        if vr in _NUMBERS:
-            return _packed(raw, self._layout.order + _NUMBERS[vr])
-        text = decode_bytes(raw, self._encodings(), set()) if vr in _WORDS and not raw.isascii() else raw.decode("latin-1")
-        return _parsed(vr, text.rstrip("\0 ").split("\\"))
+        if vr in _WORDS and not raw.isascii():
+            return _parsed(vr, decode_bytes(raw, self._encodings(), set()))
+        return _value(vr, raw, self._layout.order) if len(raw) <= _SHORT_BYTES else _value.__wrapped__(vr, raw, self._layout.order)
 
     def _encodings(self) -> list[str]:
         named = self.get("SpecificCharacterSet", "")
@@ -88,12 +88,17 @@ def header_of(file: IO[bytes], keywords: tuple[str, ...]) -> Header:
     source = FileBytes(file)
     start = _start(source)
     meta = walk(source, start, Layout(), wanted(_META), only_group=2)
-    syntax = UID(_syntax_named(meta) or _syntax_guessed(source, meta.end))
+    syntax = _syntax(_syntax_named(meta) or _syntax_guessed(source, meta.end))
     if syntax == DeflatedExplicitVRLittleEndian:
         inflated = InflatedBytes(file, meta.end)
         return Header(walk(inflated, 0, Layout(), wanted(keywords)), meta, Layout(), syntax, size)
     layout = Layout(explicit=syntax != ImplicitVRLittleEndian, big_endian=syntax == ExplicitVRBigEndian)
     return Header(walk(source, meta.end, layout, wanted(keywords)), meta, layout, syntax, size)
+
+
+@cache
+def _tag(keyword: str) -> int:
+    return tag_for_keyword(keyword) or 0
 
 
 @cache
@@ -171,9 +176,20 @@ def _syntax_named(meta: Walked) -> str:
     return raw.decode("latin-1").rstrip("\0 ")
 
 
+@lru_cache
+def _syntax(uid: str) -> UID:
+    return UID(uid)
+
+
 def _syntax_guessed(source: FileBytes, at: int) -> str:
     explicit = source.reach(at + 6) and source.data[at + 4 : at + 6].isalpha()
     return ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
+
+
+@lru_cache(4096)
+def _value(vr: str, raw: bytes, order: str) -> Any:
+    """Numbers, or text in ASCII. Remembered, because most values are the same in every file of a series."""
+    return _packed(raw, order + _NUMBERS[vr]) if vr in _NUMBERS else _parsed(vr, raw.decode("latin-1"))
 
 
 def _packed(raw: bytes, form: str) -> Any:
@@ -181,7 +197,8 @@ def _packed(raw: bytes, form: str) -> Any:
     return values if len(values) > 1 else values[0] if values else None
 
 
-def _parsed(vr: str, parts: list[str]) -> Any:
+def _parsed(vr: str, text: str) -> Any:
+    parts = text.rstrip("\0 ").split("\\")
     if parts == [""]:
         return None
     if vr == "DS":

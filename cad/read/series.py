@@ -6,13 +6,15 @@ Every slice that comes in is in a stack or in a refusal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from cad.errors import Refusal
-from cad.read.facts import SliceFacts
+from cad.read.facts import Cosines, SliceFacts
 from cad.read.limits import DRIFT_MM, SAME_COSINE, SAME_POSITION_MM, SAME_SPACING, Limits
 from cad.space import FloatArray
 
@@ -147,11 +149,16 @@ def _own_problem(item: SliceFacts) -> tuple[str, str] | None:
         return "missing_position", "ImagePositionPatient or ImageOrientationPatient is missing"
     if item.spacing_mm is None or not all(0.01 < s < 100 for s in item.spacing_mm):
         return "missing_spacing", f"PixelSpacing is {item.spacing_mm}; 0.01 to 100 mm is read"
-    cosines = np.asarray(item.orientation).reshape(2, 3)
-    square = bool(np.allclose(cosines @ cosines.T, np.eye(2), atol=5e-3))
-    if not square or not np.isfinite(item.position_mm).all():
+    if not _is_square(item.orientation) or not all(map(math.isfinite, item.position_mm)):
         return "bad_orientation", "the row and column directions are not at right angles or not of length one"
     return None
+
+
+@lru_cache
+def _is_square(orientation: Cosines) -> bool:
+    """Whether row and column direction are of length one and at right angles."""
+    cosines = np.asarray(orientation).reshape(2, 3)
+    return bool(np.allclose(cosines @ cosines.T, np.eye(2), atol=5e-3))
 
 
 def _clusters(slices: Sequence[SliceFacts]) -> list[Slices]:
@@ -170,10 +177,10 @@ def _difference(item: SliceFacts, other: SliceFacts) -> tuple[str, str]:
     """What keeps two slices from sharing a volume: (reason, detail), ("", "") for nothing."""
     if (item.rows, item.columns) != (other.rows, other.columns):
         return "mixed_size", f"{item.rows} x {item.columns} pixels in a series of {other.rows} x {other.columns}"
-    if not np.allclose(item.orientation or (), other.orientation or (), atol=SAME_COSINE):
+    if item.orientation != other.orientation and not np.allclose(item.orientation or (), other.orientation or (), atol=SAME_COSINE):
         return "mixed_orientation", f"another plane than the rest of the series, {_angle(item, other):.1f} degrees apart"
     one, two = item.spacing_mm or (), other.spacing_mm or ()
-    if not np.allclose(one, two, rtol=SAME_SPACING):
+    if one != two and not np.allclose(one, two, rtol=SAME_SPACING):
         mine, theirs = (" x ".join(f"{s:.4g}" for s in spacing) for spacing in (one, two))
         return "mixed_spacing", f"pixels of {mine} mm in a series of {theirs} mm"
     return "", ""
@@ -287,14 +294,21 @@ def _tilt_remarks(stack: Stack, limits: Limits) -> Iterable[_Remark]:
 
 
 def _normal(item: SliceFacts) -> FloatArray:
-    across, down = np.asarray(item.orientation, dtype=np.float64).reshape(2, 3)
+    return np.asarray(_unit_normal(item.orientation or ()))
+
+
+@lru_cache
+def _unit_normal(orientation: Sequence[float]) -> tuple[float, ...]:
+    """The cross product of row and column direction, of length one: asked for with every slice, so remembered."""
+    across, down = np.asarray(orientation, dtype=np.float64).reshape(2, 3)
     normal = np.cross(across, down)
-    return np.asarray(normal / np.linalg.norm(normal))
+    return tuple((normal / np.linalg.norm(normal)).tolist())
 
 
 def _along(item: SliceFacts, other: SliceFacts) -> float:
     """Distance along the normal of `other`, mm."""
-    return float((np.asarray(item.position_mm) - np.asarray(other.position_mm)) @ _normal(other))
+    here, there, normal = item.position_mm or (), other.position_mm or (), _unit_normal(other.orientation or ())
+    return sum((a - b) * n for a, b, n in zip(here, there, normal, strict=True))
 
 
 def _angle(item: SliceFacts, other: SliceFacts) -> float:

@@ -8,12 +8,14 @@ the multiprocessing kind.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -29,6 +31,7 @@ from cad.read.worker import REPLY, REQUEST
 
 _START_SECONDS = 120.0
 _MOST_WORDS = 4096
+_PIPE_BYTES = 1 << 20
 _ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     # glibc gives large buffers back after every frame; taking them again costs as much as decoding does
@@ -52,11 +55,14 @@ class Workers:
         self._idle: LifoQueue[_Worker] = LifoQueue()
         self._owner = os.getpid()
 
-    def decode(self, data: bytes, coded: Coded) -> NDArray[Any]:
-        """Stored values (rows, columns). Raises FrameError: undecodable, truncated, decoder_memory, decoder_timeout, decoder_crashed."""
+    def decode(self, data: bytes, coded: Coded, room: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Stored values (rows, columns), in `room` where that is given. Raises FrameError: undecodable, truncated,
+        decoder_memory, decoder_timeout, decoder_crashed.
+        """
+        values = np.empty((coded.rows, coded.columns), coded.dtype) if room is None else room
         worker = self._worker()
         try:
-            values = worker.decode(data, coded, self.limits.seconds)
+            worker.decode(data, coded, self.limits.seconds, memoryview(values).cast("B"))
         except TimeoutError:
             worker.end()
             raise FrameError("decoder_timeout", f"the decoder took longer than {self.limits.seconds:g} s; it was stopped") from None
@@ -72,6 +78,12 @@ class Workers:
         self._idle.put(worker)
         return values
 
+    def warm(self, count: int) -> None:
+        """Have `count` workers idle or on their way, so that they start while headers are still read."""
+        self._claim()
+        for _ in range(count - self._idle.qsize()):
+            self._idle.put(_Worker(self.limits.memory_bytes))
+
     def close(self) -> None:
         """End the idle workers."""
         while self._owner == os.getpid():
@@ -80,9 +92,12 @@ class Workers:
             except Empty:
                 return
 
-    def _worker(self) -> _Worker:
+    def _claim(self) -> None:
         if self._owner != os.getpid():  # after a fork the workers are the parent's
             self._idle, self._owner = LifoQueue(), os.getpid()
+
+    def _worker(self) -> _Worker:
+        self._claim()
         try:
             return self._idle.get_nowait()
         except Empty:
@@ -93,7 +108,7 @@ class _Worker:
     """One process and the pipes to it."""
 
     def __init__(self, memory_bytes: int) -> None:
-        command = [sys.executable, "-P", "-m", "cad.read.worker", str(memory_bytes)]
+        command = [sys.executable, "-S", "-P", "-m", "cad.read.worker", str(memory_bytes)]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
@@ -103,23 +118,23 @@ class _Worker:
         self._requests, self._answers = (pipe.fileno() for pipe in pipes)
         for stream in (self._requests, self._answers):
             os.set_blocking(stream, False)
-        _receive(self._answers, 1, time.monotonic() + _START_SECONDS)
+            _widen(stream)
+        self._ready = False
 
-    def decode(self, data: bytes, coded: Coded, seconds: float) -> NDArray[Any]:
+    def decode(self, data: bytes, coded: Coded, seconds: float, out: memoryview) -> None:
         """Raises TimeoutError, OSError when the process is gone, FrameError for the decoder's refusal."""
+        if not self._ready:
+            self._ready = bool(_receive(self._answers, 1, time.monotonic() + _START_SECONDS))
         until = time.monotonic() + seconds
         words = json.dumps(asdict(coded)).encode()
         _send(self._requests, REQUEST.pack(len(words), len(data)) + words, until)
         _send(self._requests, data, until)
         status, length = REPLY.unpack(_receive(self._answers, REPLY.size, until))
-        whole = coded.rows * coded.columns * (coded.bits_allocated // 8)
-        if length != whole if status == 0 else length > _MOST_WORDS:
+        if length != len(out) if status == 0 else length > _MOST_WORDS:
             raise ConnectionResetError  # no longer answering as it was written to
-        payload = _receive(self._answers, length, until)
         if status:
-            raise FrameError(*json.loads(bytes(payload)))
-        kind = f"<{'i' if coded.signed else 'u'}{coded.bits_allocated // 8}"
-        return np.frombuffer(payload, kind).reshape(coded.rows, coded.columns)
+            raise FrameError(*json.loads(_receive(self._answers, length, until)))
+        _receive_into(self._answers, out, until)
 
     def end(self) -> int:
         """Stop the process; its exit code (negative: the signal that ended it)."""
@@ -132,6 +147,13 @@ class _Worker:
             return self._process.wait()
 
 
+def _widen(stream: int) -> None:
+    """Room for a whole frame in the pipe, so that the two processes need not wait for each other in the middle of it."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+        with suppress(OSError):  # more than an ordinary user may have
+            fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def _send(stream: int, data: bytes, until: float) -> None:
     view = memoryview(data)
     while view:
@@ -139,16 +161,19 @@ def _send(stream: int, data: bytes, until: float) -> None:
         view = view[os.write(stream, view) :]
 
 
-def _receive(stream: int, count: int, until: float) -> bytearray:
+def _receive(stream: int, count: int, until: float) -> bytes:
     data = bytearray(count)
-    view, at = memoryview(data), 0
-    while at < count:
+    _receive_into(stream, memoryview(data), until)
+    return bytes(data)
+
+
+def _receive_into(stream: int, view: memoryview, until: float) -> None:
+    while view:
         _await(stream, select.POLLIN, until)
-        got = os.readv(stream, [view[at:]])
+        got = os.readv(stream, [view])
         if not got:
             raise ConnectionResetError
-        at += got
-    return data
+        view = view[got:]
 
 
 def _await(stream: int, event: int, until: float) -> None:
