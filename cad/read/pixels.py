@@ -64,7 +64,7 @@ def _native(source: FrameFile, facts: SliceFacts, room: NDArray[Any] | None) -> 
     values = _room(room, dtype)
     if values is None:
         values = np.empty((facts.rows, facts.columns), dtype)
-    source.native_into(facts.ref.frame, memoryview(values).cast("B"))
+    source.native_into(facts.ref.frame, values.reshape(-1).view(np.uint8).data)
     return values.astype(dtype.newbyteorder("<"), copy=False)
 
 

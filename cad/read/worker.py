@@ -1,6 +1,6 @@
 """The process that decoders run in: one frame after another over its pipes, with a ceiling on memory.
 
-Run as `python -m cad.read.worker BYTES`. A request is the length of the words and of the frame (`>LQ`), the words
+`main(BYTES)` is all that such a process runs. A request is the length of the words and of the frame (`>LQ`), the words
 (JSON, the fields of `Coded`), the frame. A reply is a status and a length (`>BQ`) and as many bytes: the stored values
 (status 0), or JSON [reason, sentence] (status 1). A decoder that kills this process kills nothing else.
 """
@@ -28,13 +28,12 @@ def main(memory_bytes: int) -> None:
     with _scratch() as said:
         for stream in (1, 2):  # what C libraries print is evidence, and must not get between the answers
             os.dup2(said.fileno(), stream)
-        _send(answers, b"\1")
+        _send(answers, memoryview(b"\1"))
         while head := _received(REQUEST.size):
             words, length = REQUEST.unpack(head)
             coded = Coded(**json.loads(_received(words)))
             status, payload = _answer(bytes(_received(length)), coded, said)
-            _send(answers, REPLY.pack(status, len(payload)))
-            _send(answers, payload)
+            _send(answers, memoryview(REPLY.pack(status, len(payload))), memoryview(payload))
 
 
 def _scratch() -> IO[bytes]:
@@ -58,10 +57,17 @@ def _received(count: int) -> bytearray:
     return data
 
 
-def _send(stream: int, data: Any) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(stream, view) :]
+def _send(stream: int, *parts: memoryview) -> None:
+    views = list(parts)
+    while views:
+        views = unsent(views, os.writev(stream, views))
+
+
+def unsent(views: list[memoryview], count: int) -> list[memoryview]:
+    """What is left of `views` (of bytes) once `count` bytes of them are written."""
+    while views and count >= len(views[0]):
+        count -= len(views.pop(0))
+    return [views[0][count:], *views[1:]] if views else []
 
 
 def _answer(data: bytes, coded: Coded, said: IO[bytes]) -> tuple[int, Any]:
@@ -88,7 +94,3 @@ def _limit(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 24, 1 << 24))
     if sys.platform.startswith("linux"):
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

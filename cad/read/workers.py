@@ -15,8 +15,10 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
@@ -27,9 +29,10 @@ from numpy.typing import NDArray
 import cad
 from cad.read.decoders import Coded
 from cad.read.extent import FrameError
-from cad.read.worker import REPLY, REQUEST
+from cad.read.worker import REPLY, REQUEST, unsent
 
 _START_SECONDS = 120.0
+_PROGRAM = "import sys; sys.path += sys.argv[2:]; from cad.read.worker import main; main(int(sys.argv[1]))"
 _MOST_WORDS = 4096
 _PIPE_BYTES = 1 << 20
 _ENVIRONMENT = {
@@ -62,7 +65,7 @@ class Workers:
         values = np.empty((coded.rows, coded.columns), coded.dtype) if room is None else room
         worker = self._worker()
         try:
-            worker.decode(data, coded, self.limits.seconds, memoryview(values).cast("B"))
+            worker.decode(data, coded, self.limits.seconds, values.reshape(-1).view(np.uint8).data)
         except TimeoutError:
             worker.end()
             raise FrameError("decoder_timeout", f"the decoder took longer than {self.limits.seconds:g} s; it was stopped") from None
@@ -108,10 +111,10 @@ class _Worker:
     """One process and the pipes to it."""
 
     def __init__(self, memory_bytes: int) -> None:
-        command = [sys.executable, "-S", "-P", "-m", "cad.read.worker", str(memory_bytes)]
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(memory_bytes), *_path()]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": _path()},
+            env={**os.environ, **_ENVIRONMENT},
         )  # fmt: skip
         pipes: tuple[Any, Any] = (self._process.stdin, self._process.stdout)
         self._pipes = pipes
@@ -126,9 +129,8 @@ class _Worker:
         if not self._ready:
             self._ready = bool(_receive(self._answers, 1, time.monotonic() + _START_SECONDS))
         until = time.monotonic() + seconds
-        words = json.dumps(asdict(coded)).encode()
-        _send(self._requests, REQUEST.pack(len(words), len(data)) + words, until)
-        _send(self._requests, data, until)
+        words = _words(coded)
+        _send(self._requests, [REQUEST.pack(len(words), len(data)) + words, data], until)
         status, length = REPLY.unpack(_receive(self._answers, REPLY.size, until))
         if length != len(out) if status == 0 else length > _MOST_WORDS:
             raise ConnectionResetError  # no longer answering as it was written to
@@ -154,11 +156,16 @@ def _widen(stream: int) -> None:
             fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
-def _send(stream: int, data: bytes, until: float) -> None:
-    view = memoryview(data)
-    while view:
+@lru_cache
+def _words(coded: Coded) -> bytes:
+    return json.dumps(asdict(coded)).encode()
+
+
+def _send(stream: int, parts: Sequence[bytes], until: float) -> None:
+    views = [memoryview(part) for part in parts]
+    while views:
         _await(stream, select.POLLOUT, until)
-        view = view[os.write(stream, view) :]
+        views = unsent(views, os.writev(stream, views))
 
 
 def _receive(stream: int, count: int, until: float) -> bytes:
@@ -184,8 +191,9 @@ def _await(stream: int, event: int, until: float) -> None:
         raise TimeoutError
 
 
-def _path() -> str:
-    return os.pathsep.join([str(Path(cad.__file__).parents[1]), *(p for p in sys.path if p)])
+def _path() -> tuple[str, ...]:
+    """Where the worker finds this package and the decoders: after its standard library, which nothing there may stand in for."""
+    return (str(Path(cad.__file__).parents[1]), *(place for place in sys.path if place))
 
 
 WORKERS = Workers()
