@@ -1,4 +1,4 @@
-"""Runs a network over arrays: padding to what a U-Net halves, batches, one place for eager PyTorch."""
+"""Runs a network over arrays: padding to what a U-Net halves, batches."""
 
 from __future__ import annotations
 
@@ -6,29 +6,36 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from scipy.special import expit
 
-Float32Array = NDArray[np.float32]
+from cad.backends import Eager, Float32Array, Forward, Network
+
 MULTIPLE = 16
 
 
-def dense_map(network: torch.nn.Module, image: Float32Array) -> Float32Array:
+def dense_map(network: Network, image: Float32Array) -> Float32Array:
     """Sigmoid map of a one-channel 3D U-Net, same shape as `image` (d, h, w), in one window.
 
     One large window costs far less than many overlapping ones and has no seams.
     """
     pads = [(-size) % MULTIPLE for size in image.shape]
     padded = np.pad(image, [(0, pad) for pad in pads])
-    with torch.inference_mode():
-        output = torch.sigmoid(network(torch.from_numpy(padded)[None, None]))[0, 0].numpy()
+    output = expit(_forward(network)(padded[None, None])[0, 0])
     return np.asarray(output[tuple(slice(0, size) for size in image.shape)], dtype=np.float32)
 
 
-def logits(network: torch.nn.Module, samples: Iterable[Float32Array], batch: int = 16) -> Float32Array:
+def logits(network: Network, samples: Iterable[Float32Array], batch: int = 16) -> Float32Array:
     """The first output channel of each sample: one logit, or a map of them. Samples are (channels, ...) float32 of one shape."""
-    with torch.inference_mode():
-        parts = [network(torch.from_numpy(np.stack(group)))[:, 0].numpy() for group in _batched(samples, batch)]
+    run = _forward(network)
+    parts = [run(np.stack(group))[:, 0] for group in _batched(samples, batch)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+
+def _forward(network: Network) -> Forward:
+    """A network still in training runs as PyTorch runs it, where it lies."""
+    if isinstance(network, torch.nn.Module):
+        return Eager(network, str(next((p.device for p in network.parameters()), "cpu")))
+    return network
 
 
 def _batched(samples: Iterable[Float32Array], size: int) -> Iterator[list[Float32Array]]:

@@ -20,6 +20,8 @@ from cad.model import ModelVersion, OperatingPoint
 if TYPE_CHECKING:
     import torch
 
+    from cad.backends import Forward
+
 FORMAT = "shoken-model-1"
 MAX_BYTES = 512 * 2**20
 
@@ -90,15 +92,26 @@ def _resnet(spec: NetworkSpec) -> torch.nn.Module:
 
 
 class LoadedModel:
-    """A verified model file with its networks ready to run (evaluation mode)."""
+    """A verified model file with its networks ready to run (evaluation mode) under a backend (see cad.backends)."""
 
-    def __init__(self, header: ModelHeader, version: ModelVersion, networks: Mapping[str, torch.nn.Module]) -> None:
+    def __init__(self, header: ModelHeader, version: ModelVersion, networks: Mapping[str, torch.nn.Module], backend: str = "auto") -> None:
         self.header = header
         self.version = version
+        self.backend = backend
         self._networks = dict(networks)
+        self._forwards: dict[str, Forward] = {}
+
+    def forward(self, name: str) -> Forward:
+        """One stage under the backend, made at first use. Raises ModelError as `stage` does, or where the backend cannot run here."""
+        if name not in self._forwards:
+            from cad import backends
+
+            network, spec = self.stage(name), self.header.stages[name]
+            self._forwards[name] = backends.forward(network, spec.channels_in, spec.dims, self.backend)
+        return self._forwards[name]
 
     def stage(self, name: str) -> torch.nn.Module:
-        """The network of one stage. Raises ModelError naming the stages there are."""
+        """The network of one stage in PyTorch, for what needs gradients. Raises ModelError naming the stages there are."""
         if name not in self._networks:
             raise ModelError(f"has no stage {name!r}", subject=self.header.task, accepted=", ".join(self._networks))
         return self._networks[name]
@@ -143,8 +156,8 @@ def read_header(path: Path) -> ModelHeader:
     return _header(json.loads(metadata[FORMAT]))
 
 
-def load(path: Path, expected_sha256: str, approval: str = "") -> LoadedModel:
-    """Verify the digest, then build every stage in evaluation mode on the CPU.
+def load(path: Path, expected_sha256: str, approval: str = "", backend: str = "auto") -> LoadedModel:
+    """Verify the digest, then build every stage in evaluation mode on the CPU; `backend` runs them (see cad.backends).
 
     Raises ModelError when the file's sha256 is not `expected_sha256`: edited weights never load.
     """
@@ -163,7 +176,7 @@ def load(path: Path, expected_sha256: str, approval: str = "") -> LoadedModel:
     version = ModelVersion(
         header.task, header.version, digest, header.data_fingerprint, header.code_version, header.operating_points, approval
     )
-    return LoadedModel(header, version, networks)
+    return LoadedModel(header, version, networks, backend)
 
 
 def _restored(spec: NetworkSpec, stage: str, tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:

@@ -26,11 +26,12 @@ ENV_PREFIX = "SHOKEN_"
 SETTINGS_VARIABLE = "SHOKEN_SETTINGS"
 OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK", "SHOKEN_VAULT_KEY", "SHOKEN_VAULT_KEY_FILE"})
 FILE = "_file"
-RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading"})
+RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading", "backend"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Engine = Literal["serial", "processes", "ray"]
 Language = Literal["en", "ja"]
+Backend = Literal["auto", "openvino", "eager", "cuda"]
 
 
 class SettingsError(ShokenError):
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     engine: Engine = Field(default="serial", description="serial, processes, ray")
     workers: int = Field(default=0, ge=0, le=1024, description="0 (one worker for two cores) to 1024")
     jobs_per_worker: int = Field(default=16, ge=1, le=10_000, description="1 to 10000")
+    backend: Backend = Field(default="auto", description="auto, openvino, eager, cuda")
     models: Path | None = Field(default=None, description="a folder with index.json and safetensors files")
     key_file: Path | None = Field(default=None, description="a file only its owner can read")
     reading: Annotated[Limits, NoDecode] = Field(
@@ -130,8 +132,14 @@ def load_settings(file: Path | None = None, **flags: object) -> Settings:
 
 
 def settings_digest(settings: Settings, tasks: tuple[str, ...]) -> str:
-    """sha256 over the settings that can change a result; `tasks` are the resolved names."""
+    """sha256 over the settings that can change a result; `tasks` are the resolved names, "auto" is what it means on this machine.
+
+    Raises ModelError for a backend this machine cannot run.
+    """
+    from cad.backends import resolved
+
     values = {name: getattr(settings, name) for name in RESULT_FIELDS} | {"tasks": sorted(tasks), "reading": asdict(settings.reading)}
+    values["backend"] = resolved(settings.backend)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -64,6 +64,8 @@ def _torch() -> Iterator[Check]:
 
 
 def _packages() -> Iterator[Check]:
+    found = _installed("openvino")
+    yield Check("openvino", "ok" if found else "missing", found or "networks run two to three times slower", "pip install openvino")
     for name in DECODERS:
         found = _installed(name)
         yield Check(f"decoder {name}", "ok" if found else "missing", found or "compressed images may be refused", f"pip install {name}")

@@ -100,7 +100,7 @@ def models(settings: Settings) -> FolderModels:
     """The folder of model versions: the shipped one unless settings name another."""
     if settings.models and not settings.models.is_dir():
         raise SettingsError("there is no such folder", subject=f"models {settings.models}", accepted="a folder with index.json")
-    return FolderModels(settings.models or SHIPPED)
+    return FolderModels(settings.models or SHIPPED, settings.backend)
 
 
 def runner(settings: Settings) -> Runner:

@@ -72,10 +72,10 @@ class Funnelled:
 def run_cascade(volume: Volume, seen: NetworkInput, sight: Sight, model: LoadedModel, progress: Callable[[str], None]) -> Funnelled:
     """Run the three stages; suspects are those whose logit reaches `thresholds.reduce`, best first."""
     progress("triage")
-    scores = plane_scores(seen, model.stage("triage"))
+    scores = plane_scores(seen, model.forward("triage"))
     kept = kept_planes(scores, sight.thresholds.triage)
     progress("propose")
-    heat = lesion_map(seen, kept, model.stage("propose"))
+    heat = lesion_map(seen, kept, model.forward("propose"))
     proposed = candidates(heat, seen.image.grid, sight.thresholds.propose)
     progress("reduce")
     suspects = suspects_from(volume, proposed, seen, sight, model)
@@ -89,7 +89,7 @@ def suspects_from(
     """Every candidate with its close-up and fused logit, in the order proposed."""
     cuts = [close_up(volume, candidate.centre_mm, sight.rule.patch_voxels, sight.rule) for candidate in proposed]
     patches = [scaled(cut, seen.low, seen.high) for cut in cuts]
-    found = reduce_logits(patches, model.stage("reduce"))
+    found = reduce_logits(patches, model.forward("reduce"))
     return tuple(
         _suspect(candidate, cut, patch, float(logit), sight.fusion)
         for candidate, cut, patch, logit in zip(proposed, cuts, patches, found, strict=True)

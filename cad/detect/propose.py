@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, center_of_mass, find_objects, label, maximum_filter
 
+from cad.backends import Float32Array, Network
 from cad.finding import Candidate
-from cad.inference import Float32Array, dense_map
+from cad.inference import dense_map
 from cad.prepare.inputs import NetworkInput
 from cad.space import Grid
 
@@ -21,7 +21,7 @@ APART_MM = 6.0
 REACH = 14
 
 
-def lesion_map(seen: NetworkInput, kept: NDArray[np.bool_], network: torch.nn.Module) -> Float32Array:
+def lesion_map(seen: NetworkInput, kept: NDArray[np.bool_], network: Network) -> Float32Array:
     """Probability-like map over the crop (d, h, w), zero outside the organ and on discarded planes."""
     image = np.asarray(seen.image.voxels, dtype=np.float32)
     heat = np.zeros(image.shape, dtype=np.float32)

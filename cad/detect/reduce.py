@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from scipy.special import expit
 
+from cad.backends import Float32Array, Network
 from cad.finding import Candidate
-from cad.inference import Float32Array, logits
+from cad.inference import logits
 from cad.volume import Volume
 
 
-def reduce_logits(patches: Sequence[Volume], network: torch.nn.Module) -> Float32Array:
+def reduce_logits(patches: Sequence[Volume], network: Network) -> Float32Array:
     """One logit a patch (cubes in [0, 1], see cad.prepare.inputs)."""
     return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
 

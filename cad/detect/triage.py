@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from scipy.special import expit
 
-from cad.inference import MULTIPLE, Float32Array, logits
+from cad.backends import Float32Array, Network
+from cad.inference import MULTIPLE, logits
 from cad.prepare.inputs import NetworkInput
 from cad.volume import Volume
 
@@ -24,7 +24,7 @@ KEEP_AROUND = 3
 REGION_MARGIN = 2
 
 
-def plane_scores(seen: NetworkInput, network: torch.nn.Module) -> Float32Array:
+def plane_scores(seen: NetworkInput, network: Network) -> Float32Array:
     """How much each plane of the crop looks as if it touched a lesion: the peak of a 2.5D map within the organ, in [0, 1]."""
     image = np.asarray(seen.image.voxels, dtype=np.float32)
     organ = binary_dilation(np.asarray(seen.region.voxels) > 0, iterations=REGION_MARGIN)

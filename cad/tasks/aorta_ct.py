@@ -190,7 +190,7 @@ class AortaTask:
 
 def outline_aorta(seen: NetworkInput, model: LoadedModel) -> Volume:
     """Probability map of the aorta on the crop, its largest piece only."""
-    return largest_component(probability(seen.image, model.stage("segment")))
+    return largest_component(probability(seen.image, model.forward("segment")))
 
 
 def lowest_lung_mm(seen: NetworkInput) -> float:

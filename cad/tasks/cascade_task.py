@@ -175,7 +175,7 @@ class CascadeTask:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
-        soft = component_at(probability(suspect.patch, scene.model.stage("segment")), suspect.candidate.centre_mm)
+        soft = component_at(probability(suspect.patch, scene.model.forward("segment")), suspect.candidate.centre_mm)
         measurements = self._measure(suspect.close_up, soft, scene.seen.region)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)

@@ -56,8 +56,8 @@ def score_cases(
 
 
 def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
-    planes = plane_scores(case.seen, model.stage("triage"))
-    heat = whole_map(case, model.stage("propose"))
+    planes = plane_scores(case.seen, model.forward("triage"))
+    heat = whole_map(case, model.forward("propose"))
     sight = Sight(rule, Thresholds(0.0, threshold, 0.0))
     suspects = suspects_from(case.source, candidates(heat, case.seen.image.grid, threshold), case.seen, sight, model)
     return CaseScores(

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import center_of_mass, find_objects, label
 
+from cad.backends import Network
 from cad.detect.propose import candidates, lesion_map
 from cad.inference import logits
 from cad.prepare.inputs import close_up, label_patch, scaled
@@ -82,7 +83,7 @@ def lesion_at(case: TrainingCase, point_mm: Point) -> int:
     return 0
 
 
-def whole_map(case: TrainingCase, network: torch.nn.Module) -> NDArray[np.float32]:
+def whole_map(case: TrainingCase, network: Network) -> NDArray[np.float32]:
     """The proposal map of a whole case, as if triage kept every plane."""
     return lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
 

@@ -28,8 +28,9 @@ SHIPPED = Path(__file__).resolve().parents[2] / "cad" / "tasks" / "weights"
 class FolderModels:
     """`pipelines.ports.ModelStore` over a folder with an index. Nothing is read before it is asked for."""
 
-    def __init__(self, folder: Path = SHIPPED) -> None:
+    def __init__(self, folder: Path = SHIPPED, backend: str = "auto") -> None:
         self.folder = folder
+        self.backend = backend
         self._loaded: dict[str, LoadedModel] = {}
 
     def tasks(self) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ class FolderModels:
     def load(self, version: ModelVersion) -> LoadedModel:
         """The networks of a version, digest verified; built once a process. Raises ModelError."""
         if version.sha256 not in self._loaded:
-            self._loaded[version.sha256] = load(self.path(version), version.sha256, version.approval)
+            self._loaded[version.sha256] = load(self.path(version), version.sha256, version.approval, self.backend)
         return self._loaded[version.sha256]
 
 

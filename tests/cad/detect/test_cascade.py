@@ -10,7 +10,7 @@ from cad.detect.cascade import Fusion, Sight, Thresholds, run_cascade
 from cad.detect.propose import MAX_CANDIDATES, candidates, lesion_map
 from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
 from cad.model import ModelVersion
-from cad.networks import LoadedModel, ModelHeader
+from cad.networks import LoadedModel, ModelHeader, NetworkSpec
 from cad.prepare.inputs import InputRule, NetworkInput, scaled
 from cad.space import Grid
 from cad.volume import Volume
@@ -41,9 +41,10 @@ class BrightPart(torch.nn.Module):
 
 @pytest.fixture
 def model():
-    header = ModelHeader("bright", "1", "", "", {}, {})
+    stages = {"triage": NetworkSpec("unet", 2, 3, 1, ()), **dict.fromkeys(("propose", "reduce"), NetworkSpec("unet", 3, 1, 1, ()))}
+    header = ModelHeader("bright", "1", "", "", stages, {})
     networks = {"triage": BrightestOfThree(), "propose": BrightPart(), "reduce": Brightest()}
-    return LoadedModel(header, ModelVersion("bright", "1", "0" * 64, "", ""), networks)
+    return LoadedModel(header, ModelVersion("bright", "1", "0" * 64, "", ""), networks, backend="eager")
 
 
 @pytest.fixture
