@@ -21,6 +21,8 @@ class ChestDetail:
     lung_vessels: Tubes
     airways: Tubes
     plugs: Tubes
+    bullae: Tubes
+    plaques: Tubes
     ribs: Tubes
     clavicles: Tubes
     strands: Tubes
@@ -40,6 +42,8 @@ def chest_detail(rng: np.random.Generator, form: ChestForm, vessels: GreatVessel
         lung_vessels=Tubes.join(vessel_trees),
         airways=airways,
         plugs=_plugs(rng, airways),
+        bullae=_bullae(rng, form),
+        plaques=_plaques(rng, form),
         ribs=_ribs(rng, form),
         clavicles=_clavicles(rng, form),
         strands=_strands(rng, form),
@@ -149,6 +153,27 @@ def _plugs(rng: np.random.Generator, airways: Tubes) -> Tubes:
     stretch = np.unique(np.clip(first[:, None] + np.arange(2), 0, len(airways.start) - 1))
     kept = Tubes(airways.start[stretch], airways.end[stretch], airways.start_mm[stretch], airways.end_mm[stretch])
     return kept.widened(float(rng.uniform(1.1, 1.7)), 0.3)
+
+
+def _bullae(rng: np.random.Generator, form: ChestForm) -> Tubes:
+    """Air spaces under the pleura of the upper lungs, in one person in five."""
+    if rng.random() < 0.8:
+        return Tubes.join([])
+    z = LATTICE.mesh()[2]
+    spots = pick_points(rng, (form.lung < -3) & (form.lung > -16) & (form.thorax > -22) & (z > 20), int(rng.integers(2, 14)))
+    return Tubes.join(Tubes.along(np.stack([p, p + rng.normal(0, 3, 3)]), rng.uniform(3, 11) * np.ones(2)) for p in spots)
+
+
+def _plaques(rng: np.random.Generator, form: ChestForm) -> Tubes:
+    """Calcified plates on the pleura of the wall, in one person in seven."""
+    if rng.random() < 0.86:
+        return Tubes.join([])
+    parts = []
+    for place in pick_points(rng, (np.abs(form.lung) < 1.5) & (np.abs(form.thorax) < 4), int(rng.integers(1, 6))):
+        along = np.cross(place - np.array([0, -5, place[2]]), rng.normal(size=3))
+        along *= rng.uniform(5, 16) / np.linalg.norm(along)
+        parts.append(Tubes.along(np.stack([place - along, place, place + along]), rng.uniform(0.8, 2.0) * np.array([0.6, 1, 0.6])))
+    return Tubes.join(parts)
 
 
 def _fissure_nodes(rng: np.random.Generator, form: ChestForm) -> Tubes:

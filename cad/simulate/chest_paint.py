@@ -68,6 +68,9 @@ class Canvases:
     airway_walls: DrawnTubes
     airways: DrawnTubes
     plugs: DrawnTubes
+    bullae: DrawnTubes
+    bulla_walls: DrawnTubes
+    plaques: DrawnTubes
     strands: DrawnTubes
     lumps: DrawnTubes
     ribs: DrawnTubes
@@ -89,6 +92,9 @@ def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_
         airway_walls=draw_near(grid, bronchi.widened(1.1, 0.45)),
         airways=draw_near(grid, bronchi),
         plugs=draw_near(grid, detail.plugs),
+        bullae=draw_near(grid, detail.bullae),
+        bulla_walls=draw_near(grid, detail.bullae.widened(1, 0.5)),
+        plaques=draw_near(grid, detail.plaques),
         strands=draw_near(grid, Tubes.join([detail.strands, extra_strands])),
         lumps=draw_near(grid, detail.lumps),
         ribs=draw_near(grid, detail.ribs),
@@ -134,6 +140,7 @@ class ChestPainter:
             self._lungs(hu, k, lung, thorax, blotch, where)
         self._bones(hu, k, thorax)
         self._tube(hu, self._tissue.muscle - 15, "lumps", k)
+        self._tube(hu, 0.7 * self._tissue.cortex, "plaques", k)
         self._vessels(hu, k, 1 - lung, thorax)
         if self._moved:
             for name in ("heart", "below_diaphragm"):
@@ -240,6 +247,8 @@ class ChestPainter:
         air += 150 * self._fissures(k, where)
         whole = np.empty_like(hu)
         whole[where] = air
+        self._tube(whole, -650, "bulla_walls", k)
+        self._tube(whole, -985, "bullae", k)
         self._tube(whole, tissue.muscle - 20, "airway_walls", k, strength=0.9)
         self._tube(whole, tissue.muscle - 30, "strands", k, strength=0.8)
         self._tube(whole, tissue.pulmonary * 0.92, "trees", k)

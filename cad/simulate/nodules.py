@@ -38,9 +38,12 @@ class NoduleSpec:
     soft_margin: bool | None = None
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, size_power: float = 0.0) -> NoduleSpec:
-        """A random nodule of 3 to 45 mm as LIDC-IDRI's readers found them, large ones favoured by diameter ** `size_power`."""
-        low, high, kind, spiculated, lobulated, soft, _ = READINGS[int(rng.choice(len(READINGS), p=_shares(size_power)))]
+    def draw(cls, rng: np.random.Generator, size_power: float = 0.0, rare_power: float = 0.0) -> NoduleSpec:
+        """A random nodule of 3 to 45 mm as LIDC-IDRI's readers found them.
+
+        Large ones are favoured by diameter ** `size_power`, rare kinds by (share of the kind) ** -`rare_power`.
+        """
+        low, high, kind, spiculated, lobulated, soft, _ = READINGS[int(rng.choice(len(READINGS), p=_shares(size_power, rare_power)))]
         return cls(
             diameter_mm=float(low * (high / low) ** rng.random()),
             kind=next(k for k in _KINDS if k == kind),
@@ -62,8 +65,11 @@ class NoduleSpec:
 
 
 @cache
-def _shares(size_power: float) -> tuple[float, ...]:
-    weights = np.array([row[6] * (row[0] * row[1]) ** (size_power / 2) for row in READINGS])
+def _shares(size_power: float, rare_power: float) -> tuple[float, ...]:
+    counts = np.array([row[6] for row in READINGS], dtype=np.float64)
+    kinds = np.array([row[2] for row in READINGS])
+    shares = np.array([counts[kinds == kind].sum() for kind in kinds]) / counts.sum()
+    weights = counts * np.array([row[0] * row[1] for row in READINGS]) ** (size_power / 2) / shares**rare_power
     return tuple((weights / weights.sum()).tolist())
 
 

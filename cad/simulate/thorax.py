@@ -34,8 +34,8 @@ class ThoraxPlan:
     `shape` (slices, rows, columns) and `spacing_mm` (slice, row, column) set the grid, centred on the lungs up to a few mm.
     `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta; None draws
     a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
-    `size_power` favours large nodules where they are drawn (see NoduleSpec.draw); `motion_mm` is how far heart and diaphragm
-    move while they are scanned.
+    `size_power` and `rare_power` favour large and rare nodules where they are drawn (see NoduleSpec.draw);
+    `motion_mm` is how far heart and diaphragm move while they are scanned.
     """
 
     shape: tuple[int, int, int] = (110, 512, 512)
@@ -46,6 +46,7 @@ class ThoraxPlan:
     noise_hu: float = 12.0
     kernel: Kernel = "soft"
     size_power: float = 0.0
+    rare_power: float = 0.0
     motion_mm: float = 0.0
 
 
@@ -84,7 +85,11 @@ def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:
     vessels = great_vessels(rng, build.half_width / 133, build.spine_y, widest)
     form = chest_form(rng, build, vessels)
     detail = chest_detail(rng, form, vessels)
-    specs = tuple(NoduleSpec.draw(rng, plan.size_power) for _ in range(plan.nodules)) if isinstance(plan.nodules, int) else plan.nodules
+    specs = (
+        tuple(NoduleSpec.draw(rng, plan.size_power, plan.rare_power) for _ in range(plan.nodules))
+        if isinstance(plan.nodules, int)
+        else plan.nodules
+    )
     return _Chest(form, vessels, detail, place_nodules(rng, form, detail, specs, grid.box()))
 
 

@@ -21,12 +21,13 @@ KERNELS: tuple[Kernel, ...] = ("soft", "standard", "sharp", "iterative")
 def chest_phantom(seed: int) -> Phantom:
     """The chest of one seed: a random acquisition, with nodules by LIDC-IDRI's statistics.
 
-    Training chests hold 3 to 6, large ones favoured so that none of their kinds is missing; 85 % of the calibration chests hold some,
+    Training chests hold 3 to 6, large and rare ones favoured so that no kind is missing; 85 % of the calibration chests hold some,
     since a certificate counts patients with lesions; 20 % of the test chests do.
     """
     rng = np.random.default_rng((seed, 11))
     if seed < CALIBRATION_SEEDS:
-        return simulate_thorax(seed, replace(acquisition(rng, nodules=int(rng.integers(3, 7)), partial_share=0.1), size_power=0.6))
+        plan = acquisition(rng, nodules=int(rng.integers(3, 7)), partial_share=0.1)
+        return simulate_thorax(seed, replace(plan, size_power=0.6, rare_power=0.5))
     positive = rng.random() < (0.85 if seed < TEST_SEEDS else 0.2)
     return simulate_thorax(seed, acquisition(rng, nodules=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])) * positive))
 
