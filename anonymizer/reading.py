@@ -84,11 +84,12 @@ class Source:
 
     def stretch(self, start: int, stop: int) -> bytes:
         """The bytes from start to stop, fewer where the file ends before. Raises InputRefusedError when the disk refuses."""
-        if stop <= len(self.head):
+        stop = min(stop, self.size)
+        if stop <= max(start, len(self.head)):
             return self.head[start:stop]
         try:
             self.file.seek(start)
-            return _read_up_to(self.file, max(0, min(stop, self.size) - start))
+            return _read_up_to(self.file, stop - start)
         except OSError as error:
             raise InputRefusedError(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})") from None
 

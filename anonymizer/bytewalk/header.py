@@ -20,7 +20,8 @@ from anonymizer.rules import dictionary_vrs
 
 UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA, CHARACTER_SET, SOP_CLASS, TRANSFER_SYNTAX = 0x7FE00010, 0x00080005, 0x00080016, 0x00020010
-_META_LENGTH, _META_INSTANCE = 0x00020000, 0x00020003
+META_LENGTH, META_INSTANCE = 0x00020000, 0x00020003
+META_START = b"DICM\x02\0\0\0UL\x04\0"
 _MAX_DEPTH = 24
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xE000FFFE, 0xE00DFFFE, 0xE0DDFFFE
 _TELLS, _SEQUENCE, _PIXELS, _END, _TOP_ONLY, _UNPROVEN = 1, 2, 4, 8, 16, 32
@@ -43,7 +44,7 @@ class Header:
     """One file's elements in ascending order, without the pixel data.
 
     `raws` are whole elements (tag, VR, length, value) beside their `tags`; `told` those on which the settled choices rest,
-    with their depth; `meta` the elements of the file meta by tag.
+    with their depth; `meta` the elements of the file meta by tag; `tail` the bytes behind the pixel data, elements too.
     """
 
     implicit: bool
@@ -53,10 +54,11 @@ class Header:
     raws: list[bytes] = field(default_factory=list)
     told: list[tuple[int, bytes]] = field(default_factory=list)
     pixels: Pixels | None = None
+    tail: bytes = b""
 
     def meta_key(self) -> tuple[bytes, ...]:
         """The file meta without what changes from instance to instance."""
-        return tuple(raw for tag, raw in self.meta.items() if tag not in (_META_LENGTH, _META_INSTANCE))
+        return tuple(raw for tag, raw in self.meta.items() if tag not in (META_LENGTH, META_INSTANCE))
 
 
 class _StepAside(Exception):  # noqa: N818 - no error: another way is taken
@@ -119,12 +121,18 @@ def _header(source: Source, content: bytes, *, with_pixels: bool) -> Header:
         if at < source.size:
             raise _Cut
         return header
-    return _with_pixels(header, source, content, at, encapsulated=encapsulated) if with_pixels else header
+    if not with_pixels:
+        return header
+    found = pixels_at(source, at, implicit=header.implicit, encapsulated=encapsulated)
+    if found is None:
+        raise _StepAside
+    header.pixels, header.tail = found
+    return _with_tail(header, header.tail)
 
 
 def _meta(content: bytes) -> tuple[dict[int, bytes], int]:
     """The file meta's elements, and where the data set begins: the group length must be right."""
-    if content[128:PREAMBLE_BYTES] != b"DICM" or content[132:140] != b"\x02\0\0\0UL\x04\0":
+    if content[128:140] != META_START:
         raise _StepAside
     stop = PREAMBLE_BYTES + 12 + int.from_bytes(content[140:144], "little")
     if stop > len(content):
@@ -137,26 +145,31 @@ def _meta(content: bytes) -> tuple[dict[int, bytes], int]:
     return dict(zip(tags, raws, strict=True)), stop
 
 
-def _with_pixels(header: Header, source: Source, content: bytes, at: int, *, encapsulated: bool) -> Header:
-    size = 8 if header.implicit else 12
-    head = content[at : at + size]
-    if len(head) < size:
-        raise _Cut
-    length = int.from_bytes(head[-4:], "little")
-    reserved = head[6:8] if size == 12 else b"\0\0"
-    if encapsulated != (length == UNDEFINED) or reserved != b"\0\0":
-        raise _StepAside
+def pixels_at(source: Source, at: int, *, implicit: bool, encapsulated: bool) -> tuple[Pixels, bytes] | None:
+    """The pixel data whose element begins there, and the bytes behind it; None where its length or its fragments do not meet."""
+    size = 8 if implicit else 12
+    head = source.stretch(at, at + size)
+    length, reserved = int.from_bytes(head[-4:], "little"), head[6:8] if size == 12 else b"\0\0"
+    if len(head) < size or encapsulated != (length == UNDEFINED) or reserved != b"\0\0":
+        return None
     start = at + size
     if encapsulated:
         rest = source.stretch(start, source.size)
         stop = _fragments_end(rest)
-        value, tail = rest[:stop], rest[stop + 8 :]
-    else:
-        value, tail = source.stretch(start, start + length), source.stretch(start + length, source.size)
-        if len(value) < length:
-            raise _StepAside
-    header.pixels = Pixels(head, value, encapsulated)
-    return _with_tail(header, tail)
+        return None if stop is None else (Pixels(head, rest[:stop], True), rest[stop + 8 :])
+    value = source.stretch(start, start + length)
+    return None if len(value) < length else (Pixels(head, value, False), source.stretch(start + length, source.size))
+
+
+def varies_freely(raw: bytes, *, implicit: bool) -> bool:
+    """Whether an element may hold any bytes without a change to how the file is read or to whom it belongs."""
+    return not _MEANINGS[raw[: 4 if implicit else 6]].kind
+
+
+def head_of(raw: bytes, *, implicit: bool) -> tuple[bytes, struct.Struct, int]:
+    """What is the same of an element whatever its value: its first bytes, how to read its length, where its value begins."""
+    first = raw[: 4 if implicit else 6]
+    return first, _MEANINGS[first].length_in, _MEANINGS[first].size
 
 
 def _with_tail(header: Header, tail: bytes) -> Header:
@@ -171,18 +184,17 @@ def _with_tail(header: Header, tail: bytes) -> Header:
     return header
 
 
-def _fragments_end(value: bytes) -> int:
+def _fragments_end(value: bytes) -> int | None:
     """Where the delimiter of the fragments begins; it must also be the first thing that looks like one."""
     at = 0
-    while True:
-        if at + 8 > len(value):
-            raise _StepAside
+    while at + 8 <= len(value):
         tag, length = _pair(value, at)
         if tag == _SEQUENCE_END and not length and value.find(b"\xfe\xff\xdd\xe0") == at:
             return at
         if tag != _ITEM:
-            raise _StepAside
+            return None
         at += 8 + length
+    return None
 
 
 class _Meaning(NamedTuple):

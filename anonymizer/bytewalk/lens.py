@@ -35,6 +35,10 @@ class Lens:
 
     def element(self, tag: int) -> DataElement | RawDataElement:
         """One element as the walk through a data set meets it: a sequence is parsed, all else is raw. Raises NotProvenError."""
+        raw = self.bytes_at(tag)
+        plain = None if raw is None else self._raw(tag, raw)
+        if plain is not None:
+            return plain
         element: DataElement | RawDataElement | None = self.watched.get(BaseTag(tag))
         if element is None or element.value is None:
             element = elements.get(self.source, tag)
@@ -46,14 +50,21 @@ class Lens:
         return element
 
     def _element(self, tag: int, raw: bytes) -> DataElement | RawDataElement:
-        value = value_in(raw, implicit=self._implicit)
-        if value and not is_sequence(tag, raw, implicit=self._implicit):
-            vr = None if self._implicit else raw[4:6].decode()
-            return RawDataElement(BaseTag(tag), vr, len(value), value, 0, self._implicit, True)
+        plain = self._raw(tag, raw)
+        if plain is not None:
+            return plain
         alone = parsed(raw, self._implicit, self.charset)
         if len(alone) != 1:
             raise NotProvenError
         return alone.get_item(tag, keep_deferred=True)
+
+    def _raw(self, tag: int, raw: bytes) -> RawDataElement | None:
+        """An element that holds something and is no sequence, as it stands."""
+        value = value_in(raw, implicit=self._implicit)
+        if not value or is_sequence(tag, raw, implicit=self._implicit):
+            return None
+        vr = None if self._implicit else raw[4:6].decode()
+        return RawDataElement(BaseTag(tag), vr, len(value), value, 0, self._implicit, True)
 
 
 def parsed(content: bytes, implicit: bool, charset: Any = default_encoding) -> Dataset:

@@ -101,10 +101,15 @@ class Remembered(Generic[Answer]):
 
     def find(self, bytes_at: Callable[[int], bytes | None]) -> Answer | None:
         """The answer for a data set whose elements `bytes_at` gives by tag; None when it is not known."""
+        found = self.found(bytes_at)
+        return None if found is None else found[1]
+
+    def found(self, bytes_at: Callable[[int], bytes | None]) -> tuple[tuple[int, ...], Answer] | None:
+        """The same with the tags that the answer rests on."""
         for tags, answers in self._known.items():
             answer = answers.get(tuple(map(bytes_at, tags)))
             if answer is not None:
-                return answer
+                return tags, answer
         return None
 
     def keep(self, watched: Watched, bytes_at: Callable[[int], bytes | None], answer: Answer) -> None:

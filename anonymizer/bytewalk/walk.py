@@ -7,7 +7,8 @@ not proven; it never refuses a file, for a refusal is the slow way's to say.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -17,8 +18,9 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from anonymizer import pixel_data, reading
-from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, UNDEFINED, Header, header_of, is_sequence
+from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, SOP_CLASS, UNDEFINED, Header, Pixels, header_of, is_sequence
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
+from anonymizer.bytewalk.pattern import SOP_INSTANCE, Matched, Pattern, pattern_of
 from anonymizer.bytewalk.remembered import Remembered
 from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
 from anonymizer.clean import Clean, EntriesOf
@@ -26,14 +28,12 @@ from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import STUDY_UID
 from anonymizer.key import ProjectKey
-from anonymizer.profile import Option, Profile
+from anonymizer.profile import ON_PIXELS, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
 from anonymizer.rules import dictionary_vrs
 
-_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
-_PIXEL_OPTIONS = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
-_MAX_SETTLED = 32
+_MAX_SETTLED, _MAX_PATTERNS = 32, 8
 _FRAGMENTS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NOT_MINE = (NotProvenError, InputRefusedError, *reading.PARSE_ERRORS)
 BytesAt = Callable[[int], bytes | None]
@@ -44,14 +44,33 @@ def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf 
 
     `vault` makes the entries of the result out of the original data set.
     """
-    if profile.options & _PIXEL_OPTIONS:
+    if profile.options & ON_PIXELS:
         return None
+    of = _matched(source, _patterns(key, profile))
+    if of is not None:
+        return _proven(lambda: _cleaned_by_pattern(*of, key, vault))
     header = header_of(source)
     if header is None or header.pixels is None:
         return None
+    return _proven(lambda: _cleaned(header, key, profile, vault))
+
+
+def _matched(source: Source, patterns: deque[Pattern]) -> tuple[Pattern, Matched] | None:
+    for pattern in patterns:
+        matched = pattern.match(source)
+        if matched is not None:
+            pattern.settled.unmatched = 0
+            if pattern is not patterns[0]:
+                patterns.remove(pattern)
+                patterns.appendleft(pattern)
+            return pattern, matched
+    return None
+
+
+def _proven(make: Callable[[], Clean | None]) -> Clean | None:
     try:
         with reading.quietly():
-            return _cleaned(header, key, profile, vault)
+            return make()
     except _NOT_MINE:
         return None
 
@@ -71,7 +90,8 @@ def identity_of(source: Source, key: ProjectKey, profile: Profile) -> tuple[str,
 
 
 def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | None:
-    lens = Lens(dict(zip(header.tags, header.raws, strict=True)), header.implicit)
+    raws = dict(zip(header.tags, header.raws, strict=True))
+    lens = Lens(raws, header.implicit)
     bytes_at = lens.bytes_at
     memory = _memory(key, profile, header.syntax, header.meta_key())
     if not memory.passes(header, lens, profile):
@@ -79,30 +99,52 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf
     settled = memory.settled_for(header, key, profile)
     known = settled.known
     decided = [known.get(raw) or settled.decide(tag, raw, lens) for tag, raw in zip(header.tags, header.raws, strict=True)]
-    pixels, pixel_lines = _pixels(header, settled, bytes_at)
+    pixels, pixel_lines = _pixels(header.pixels, settled, bytes_at)
     lines = (*[one.lines for one in decided if one.lines], pixel_lines)
     tags, outs = list(header.tags), [one.out for one in decided]
     written: BytesAt = dict(zip(tags, outs, strict=True)).get
     _stamp(settled.stamped(written, tags, outs), tags, outs)
     at = bisect_left(tags, PIXEL_DATA)
-    meta = settled.meta(header, written(_SOP_CLASS) or b"", written(_SOP_INSTANCE) or b"")
-    return Clean(
+    meta = settled.meta(header.meta, written(SOP_CLASS) or b"", written(SOP_INSTANCE) or b"")
+    clean = Clean(
         pieces=(b"".join((meta, *outs[:at], pixels[0])), pixels[1], b"".join((pixels[2], *outs[at:]))),
         receipt=settled.receipt(lines),
         study=_pseudonym(header, bytes_at, STUDY_UID, key),
         series=_pseudonym(header, bytes_at, SERIES_UID, key),
         place="/".join(plain_uid(written(tag) or b"", implicit=header.implicit) for tag in (STUDY_UID, SERIES_UID)),
-        entries=vault(_for_vault(header), key) if vault else (),
+        entries=vault(_for_vault(raws, header.implicit), key) if vault else (),
+    )
+    memory.learn(header, lens, settled, clean, _patterns(key, profile))
+    return clean
+
+
+def _cleaned_by_pattern(pattern: Pattern, matched: Matched, key: ProjectKey, vault: EntriesOf | None) -> Clean:
+    settled, implicit, raws = pattern.settled, pattern.header.implicit, pattern.all_raws(matched)
+    lens = Lens(raws, implicit, settled.charset)
+    plain_uid(lens.bytes_at(SOP_INSTANCE) or b"", implicit=implicit)
+    known = settled.known
+    decided = [known.get(raw) or settled.decide(tag, raw, lens) for tag, raw in zip(pattern.varying, matched.raws, strict=True)]
+    pixels, pixel_lines = _pixels(matched.pixels, settled, lens.bytes_at)
+    instance = dict(zip(pattern.varying, decided, strict=True)).get(SOP_INSTANCE)
+    written = pattern.written
+    meta = settled.meta(pattern.header.meta, written[SOP_CLASS], instance.out if instance else written[SOP_INSTANCE])
+    like = pattern.like
+    return Clean(
+        pieces=(b"".join((meta, *pattern.output(decided), pixels[0])), pixels[1], pixels[2] + pattern.tail),
+        receipt=pattern.receipt(decided, pixel_lines),
+        study=like.study,
+        series=like.series,
+        place=like.place,
+        entries=vault(_for_vault(raws, implicit), key) if vault else (),
     )
 
 
-def _for_vault(header: Header) -> Dataset:
+def _for_vault(raws: Mapping[int, bytes], implicit: bool) -> Dataset:
     """The original without the elements that no vault asks for."""
     from anonymizer.vault.entries import ENTRY_TAGS
 
-    asked, implicit = {CHARACTER_SET, *ENTRY_TAGS}, header.implicit
-    raws = zip(header.tags, header.raws, strict=True)
-    return Lens({tag: raw for tag, raw in raws if tag in asked or _holds_uids(tag, raw, implicit)}, implicit).source
+    asked = {CHARACTER_SET, *ENTRY_TAGS}
+    return Lens({tag: raw for tag, raw in raws.items() if tag in asked or _holds_uids(tag, raw, implicit)}, implicit).source
 
 
 def _holds_uids(tag: int, raw: bytes, implicit: bool) -> bool:
@@ -125,13 +167,14 @@ def _stamp(stamped: Stamped, tags: list[int], outs: list[bytes]) -> None:
             outs.insert(at, out)
 
 
-def _pixels(header: Header, settled: Settled, bytes_at: BytesAt) -> tuple[tuple[bytes, bytes, bytes], Lines]:
+def _pixels(pixels: Pixels | None, settled: Settled, bytes_at: BytesAt) -> tuple[tuple[bytes, bytes, bytes], Lines]:
     """Head, value and end of the pixel data as they are written, and their lines."""
-    if header.pixels is None or not header.pixels.value or len(header.pixels.value) % 2:
+    if pixels is None or not pixels.value or len(pixels.value) % 2:
         raise NotProvenError
-    head, value, encapsulated = header.pixels
-    vr = None if header.implicit else head[4:6].decode()
-    element = RawDataElement(BaseTag(PIXEL_DATA), vr, UNDEFINED if encapsulated else len(value), value, 0, header.implicit, True)
+    head, value, encapsulated = pixels
+    implicit = settled.walk.implicit
+    vr = None if implicit else head[4:6].decode()
+    element = RawDataElement(BaseTag(PIXEL_DATA), vr, UNDEFINED if encapsulated else len(value), value, 0, implicit, True)
     written, lines = settled.decide_pixels(element, b"".join(filter(None, map(bytes_at, pixel_data.DESCRIBING))))
     length = UNDEFINED if encapsulated else len(written)
     return (head[:-4] + length.to_bytes(4, "little"), written, _FRAGMENTS_END if encapsulated else b""), lines
@@ -146,21 +189,35 @@ class _Memory:
 
     def passes(self, header: Header, lens: Lens, profile: Profile) -> bool:
         """Whether a file like this has passed the gate, or passes it now: whichever instance it is, of that nothing hangs."""
-        plain_uid(lens.bytes_at(_SOP_INSTANCE) or b"", implicit=header.implicit)
+        plain_uid(lens.bytes_at(SOP_INSTANCE) or b"", implicit=header.implicit)
         any_instance = _any_instance(header.implicit)
 
         def bytes_at(tag: int) -> bytes | None:
-            return any_instance if tag == _SOP_INSTANCE else lens.bytes_at(tag)
+            return any_instance if tag == SOP_INSTANCE else lens.bytes_at(tag)
 
         if self.passing.find(bytes_at):
             return True
         with reading.quietly():
-            looked = Lens(dict(zip(header.tags, header.raws, strict=True)) | {_SOP_INSTANCE: any_instance}, header.implicit)
+            looked = Lens(dict(zip(header.tags, header.raws, strict=True)) | {SOP_INSTANCE: any_instance}, header.implicit)
             looked.source.file_meta = file_meta(header.meta)
             if verdict_on_file(looked.source, profile) is not None:
                 return False
         self.passing.keep(looked.watched, bytes_at, True)
         return True
+
+    def learn(self, header: Header, lens: Lens, settled: Settled, clean: Clean, patterns: deque[Pattern]) -> None:
+        """Keep a pattern for the files that follow, out of one that was of none; ever more seldom where none is of use."""
+        settled.unmatched += 1
+        if settled.unmatched & (settled.unmatched - 1):
+            return
+        before = next((one for one in patterns if one.settled is settled and [*one.raws] == header.tags), None)
+        any_instance = _any_instance(header.implicit)
+        passed = self.passing.found(lambda tag: any_instance if tag == SOP_INSTANCE else lens.bytes_at(tag))
+        pattern = None if passed is None else pattern_of(header, settled, clean, passed[0], before)
+        if pattern is not None:
+            if before is not None:
+                patterns.remove(before)
+            patterns.appendleft(pattern)
 
     def settled_for(self, header: Header, key: ProjectKey, profile: Profile) -> Settled:
         """The settled choices for the patient of a file. Raises NotProvenError where its character set is not plain."""
@@ -170,6 +227,12 @@ class _Memory:
                 self.settled.clear()
             self.settled[told] = _settled(header, key, profile)
         return self.settled[told]
+
+
+@lru_cache(maxsize=4)
+def _patterns(key: ProjectKey, profile: Profile) -> deque[Pattern]:
+    """The patterns that were of use last, the latest first."""
+    return deque(maxlen=_MAX_PATTERNS)
 
 
 @lru_cache(maxsize=16)
