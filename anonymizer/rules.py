@@ -87,6 +87,11 @@ class Rule:
     options: Mapping[str, str]
     edition: str
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the row lists many attributes by a pattern."""
+        return "X" in self.pattern or self.pattern == PRIVATE_PATTERN
+
     def matches(self, tag: int) -> bool:
         """Whether a tag (group * 65536 + element) is meant by this row."""
         if self.pattern == PRIVATE_PATTERN:
@@ -127,7 +132,12 @@ def standard_rules() -> tuple[Rule, ...]:
 
 @lru_cache(maxsize=1)
 def _exact() -> dict[int, Rule]:
-    return {int(rule.pattern, 16): rule for rule in standard_rules() if "X" not in rule.pattern and rule.pattern != PRIVATE_PATTERN}
+    return {int(rule.pattern, 16): rule for rule in standard_rules() if not rule.is_open}
+
+
+@lru_cache(maxsize=1)
+def _open() -> tuple[Rule, ...]:
+    return tuple(rule for rule in standard_rules() if rule.is_open)
 
 
 def rule_for(tag: int) -> Rule | None:
@@ -135,7 +145,7 @@ def rule_for(tag: int) -> Rule | None:
     exact = _exact().get(tag)
     if exact is not None:
         return exact
-    return next((rule for rule in standard_rules() if ("X" in rule.pattern or rule.pattern == PRIVATE_PATTERN) and rule.matches(tag)), None)
+    return next((rule for rule in _open() if rule.matches(tag)), None)
 
 
 def is_repeating_group(tag: int) -> bool:
