@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from anonymizer.lean import import_pydicom
+from anonymizer import lean
 
 
 def main(source: Path, out: Path, part: int, parts: int, times: int) -> int:
     """Every file of one part, several times over, each time into another folder; 1 when one was refused."""
-    import_pydicom()
+    lean.start()
     from anonymizer.files import deidentify_file
     from anonymizer.key import ProjectKey
 

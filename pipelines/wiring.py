@@ -114,10 +114,17 @@ def runner(settings: Settings) -> Runner:
 
 
 def batch_runner(settings: Settings) -> Runner:
-    """The engine of a job with very many small parts: worker processes always, so that a crash costs one file, or Ray."""
+    """The engine of a de-identification: worker processes always, so that a crash costs one file, or Ray.
+
+    Workers import no decoders where the profile looks at no pixels. Raises ProfileError.
+    """
     if settings.engine == "ray":
         return runner(settings)
-    made = ProcessRunner(settings.workers, BATCH_JOBS_PER_WORKER)
+    from anonymizer import lean
+    from anonymizer.profile import ON_PIXELS, profile_named
+
+    decodes = bool(profile_named(settings.profile).options & ON_PIXELS)
+    made = ProcessRunner(settings.workers, BATCH_JOBS_PER_WORKER, prepare=None if decodes else lean.start)
     made.queued = made.workers
     return made
 

@@ -28,13 +28,15 @@ class ProcessRunner:
     """`pipelines.ports.Runner` over a process pool; the cores are shared out between the workers.
 
     `queued` more jobs than workers are in flight, so that short jobs do not wait for this process between each other.
+    `prepare` is called first in every worker, before anything of the work is imported there; it must be importable by name.
     """
 
-    def __init__(self, workers: int = 0, jobs_per_worker: int = 16, queued: int = 0) -> None:
+    def __init__(self, workers: int = 0, jobs_per_worker: int = 16, queued: int = 0, prepare: Callable[[], None] | None = None) -> None:
         cores = os.cpu_count() or 1
         self.workers = workers or max(1, cores // 2)
         self.jobs_per_worker = jobs_per_worker
         self.queued = queued
+        self.prepare = prepare
         self.threads = max(1, cores // self.workers)
 
     def run(
@@ -87,7 +89,7 @@ class ProcessRunner:
             workers,
             mp_context=get_context("spawn"),
             initializer=_start_worker,
-            initargs=(self.threads,),
+            initargs=(self.threads, self.prepare),
             max_tasks_per_child=self.jobs_per_worker,
         )
 
@@ -101,7 +103,9 @@ def _settled(future: Future[Outcome], job: Job, failed: Callable[[Job, BaseExcep
         return failed(job, error)
 
 
-def _start_worker(threads: int) -> None:
+def _start_worker(threads: int, prepare: Callable[[], None] | None) -> None:
+    if prepare is not None:
+        prepare()
     from pipelines import logs
 
     Thread(target=_end_with_parent, daemon=True).start()
