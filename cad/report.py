@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cad.errors import Refusal
 from cad.finding import Finding, Measurement
@@ -27,13 +29,76 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
+class OddFeature:
+    """A number of a scan that stands out, and the range that 98 % of the training scans keep."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyNovelty:
+    """How odd a scan is in one respect; `distance` is 1 where 95 % of comparable scans stay below."""
+
+    name: str
+    level: str
+    distance: float
+    odd: tuple[OddFeature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Novelty:
-    """How unlike the training data a volume is: `score` in [0, 1], 1 utterly unlike; `notes` say in what."""
+    """How unlike the training data a volume is: `score` in [0, 1], 1 utterly unlike; `notes` say in what, `families` in which respect.
+
+    The levels were set on `held_out` scans: at most `unusual_rate` of scans like those is called unusual or worse, `unlike_rate`
+    unlike; None where that was not calibrated.
+    """
 
     task: str
     score: float
     level: str
     notes: tuple[str, ...] = ()
+    families: tuple[FamilyNovelty, ...] = ()
+    held_out: int = 0
+    unusual_rate: float | None = None
+    unlike_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What a task's confidences rest on, and how well they hold on scans that were left out while fitting them.
+
+    `candidates` and `lesions` are those shown on `scans` calibration scans, of which `scans_with_lesion` hold one. Brier score and
+    expected calibration error with 95 % intervals by scan, and the same of the raw score; `curve` is the reliability curve:
+    (mean confidence, observed share, its 95 % interval, n) a bin. `stated_prevalence` is what the settings say of this place.
+    """
+
+    task: str
+    method: str
+    candidates: int
+    lesions: int
+    scans: int
+    scans_with_lesion: int
+    brier: float
+    brier_interval: tuple[float, float]
+    ece: float
+    ece_interval: tuple[float, float]
+    raw_brier: float
+    raw_ece: float
+    curve: tuple[tuple[float, float, float, float, int], ...] = ()
+    losses: tuple[tuple[str, float], ...] = ()
+    stated_prevalence: float | None = None
+
+
+def reliability_of(document: Mapping[str, Any] | None) -> Reliability | None:
+    """Back from a model's header, where tuples are lists; None where there is nothing."""
+    if document is None:
+        return None
+    pairs = {name: tuple(document[name]) for name in ("brier_interval", "ece_interval")}
+    rows = {name: tuple(tuple(row) for row in document[name]) for name in ("curve", "losses")}
+    return Reliability(**{**document, **pairs, **rows})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,161 +1,184 @@
-"""How unlike the training data a volume is: Mahalanobis distance of a few global statistics.
+"""How unlike the training data a scan is: Mahalanobis distance family by family, with levels that state their false alarms.
 
-Lee et al., NeurIPS 2018, use the distance on network features; a dozen plain statistics catch wrong body parts, odd
-protocols, noise and artefacts, and can name what is odd.
+Lee et al., NeurIPS 2018, use the distance on network features; beside it stand plain statistics that can name what is odd. The
+levels come from scans that were held out, as conformal quantiles (Bates et al., Ann Stat 2023;51:149-178): a new scan like those is
+called "unusual" or worse with probability of at most 5 %, "unlike training data" of at most 1 / (n + 1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cad.errors import ShokenError
-from cad.report import Novelty
+from cad.explain.features import Features
+from cad.report import FamilyNovelty, Novelty, OddFeature
 from cad.space import FloatArray
-from cad.volume import Volume
 
 FAMILIAR, UNUSUAL, UNLIKE = "familiar", "unusual", "unlike training data"
-SHRINKAGE = 0.2
-ODD_SIGMA = 3.0
-SAMPLE_STEPS = 96
+LEAST_TRAINING, LEAST_HELD_OUT = 5, 19
+TURNS = 3
+UNUSUAL_AT_MOST = 0.05
+SIGMA_SHOWN = 2.5
+MOST_SHOWN = 3
+UNCALIBRATED = (2.0, 4.0)  # cuts of a reference without held-out scans, in units of its training data's own 95th percentile
+LEAST_SPREAD = {"far_above_permille": 0.2, "far_below_permille": 0.2, "in_plane_mm": 0.1, "slice_spacing_mm": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Training data of one family: each feature's mean, spread and central 98 %, the inverse covariance of the standardised
+    features, and `scale`, the distance that 95 % of training scans keep when they are left out of the fit.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    scale: float = 1.0
+
+    @classmethod
+    def fit(cls, name: str, training: Sequence[Mapping[str, float]]) -> Family:
+        """From one mapping a scan, all with the same features. Covariance shrunk as Ledoit & Wolf (J Multivar Anal 2004;88:365)."""
+        from sklearn.covariance import LedoitWolf
+
+        names = tuple(sorted(training[0]))
+        rows = np.array([[scan[feature] for feature in names] for scan in training], dtype=np.float64)
+        mean = rows.mean(axis=0)
+        floor = [max(LEAST_SPREAD.get(feature, 1e-3), 0.02 * abs(m)) for feature, m in zip(names, mean, strict=True)]
+        spread = np.maximum(rows.std(axis=0, ddof=1), floor)
+        shrunk = LedoitWolf(assume_centered=True).fit((rows - mean) / spread).covariance_
+        low, high = np.quantile(rows, (0.01, 0.99), axis=0)
+        inverse = np.linalg.inv(shrunk + 1e-2 * np.eye(len(names)))
+        return cls(name, names, _plain(mean), _plain(spread), _plain(low), _plain(high), tuple(_plain(row) for row in inverse))
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Family:
+        """Back from a model's header, where tuples are lists."""
+        return cls(**{key: _frozen(value) for key, value in document.items()})
+
+    def distance(self, features: Mapping[str, float]) -> float:
+        """Mahalanobis distance, in units of `scale`."""
+        z = self._standard(features)
+        return float(np.sqrt(max(z @ np.array(self.precision) @ z, 0.0) / len(z)) / self.scale)
+
+    def odd(self, features: Mapping[str, float]) -> tuple[OddFeature, ...]:
+        """The features that stand out most, at most MOST_SHOWN; none where only their combination does."""
+        z = self._standard(features)
+        order = [i for i in np.argsort(-np.abs(z), kind="stable") if abs(z[i]) >= SIGMA_SHOWN][:MOST_SHOWN]
+        return tuple(OddFeature(self.names[i], float(features[self.names[i]]), self.low[i], self.high[i]) for i in order)
+
+    def _standard(self, features: Mapping[str, float]) -> FloatArray:
+        missing = [name for name in self.names if name not in features]
+        if missing:
+            raise ShokenError(f"no {', '.join(missing)}", subject=f"novelty features of {self.name}", accepted=", ".join(self.names))
+        values = np.array([features[name] for name in self.names], dtype=np.float64)
+        return np.asarray((values - np.array(self.mean)) / np.array(self.spread))
 
 
 @dataclass(frozen=True, slots=True)
 class NoveltyReference:
-    """Mean and inverse covariance (row by row) of `names`, and the distance that 95 % of the training data keep.
+    """The training data by family, and from which distance on a scan is unusual or unlike it.
 
-    Plain numbers, so that it lives in a model file's header. `spread` is each feature's standard deviation.
+    Plain numbers, so that it lives in a model file's header. `n` training scans, `held_out` scans that set the levels (0: the
+    levels were not calibrated).
     """
 
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    spread: tuple[float, ...]
-    precision: tuple[tuple[float, ...], ...]
-    usual_distance: float
+    families: tuple[Family, ...]
+    unusual_from: float
+    unlike_from: float
     n: int
+    held_out: int = 0
 
     @classmethod
-    def fit(cls, training: Sequence[Mapping[str, float]]) -> NoveltyReference:
-        """From one mapping of features a training volume. Raises ShokenError for fewer than five.
+    def fit(cls, training: Sequence[Features], held_out: Sequence[Features] = ()) -> NoveltyReference:
+        """From the features of each training scan; with at least LEAST_HELD_OUT others, levels that keep what they state.
 
-        The covariance is drawn a fifth of the way to its diagonal, and no standard deviation is below 2 % of the mean's size, so
-        that a feature constant in training does not make every other volume infinitely strange.
+        Raises ShokenError for fewer than LEAST_TRAINING training scans.
         """
-        if len(training) < 5:
-            raise ShokenError(f"{len(training)} volumes", subject="novelty reference", accepted="at least five training volumes")
-        names = tuple(sorted(training[0]))
-        rows = np.array([[features[name] for name in names] for features in training], dtype=np.float64)
-        mean, spread = rows.mean(axis=0), _spread(rows)
-        precision = _precision((rows - mean) / spread)
-        usual = float(np.quantile(_distances((rows - mean) / spread, precision), 0.95))
-        return cls(
-            names, tuple(mean.tolist()), tuple(spread.tolist()), tuple(tuple(r) for r in precision.tolist()), max(usual, 1.0), len(rows)
-        )
+        if len(training) < LEAST_TRAINING:
+            raise ShokenError(f"{len(training)} scans", subject="novelty reference", accepted="at least five training scans")
+        shared = sorted(set.intersection(*(set(scan) for scan in (*training, *held_out))))
+        families = tuple(_scaled(name, [scan[name] for scan in training]) for name in shared)
+        if len(held_out) < LEAST_HELD_OUT:
+            return cls(families, *UNCALIBRATED, len(training))
+        worst = np.sort([max(family.distance(scan[family.name]) for family in families) for scan in held_out])
+        place = ceil((1 - UNUSUAL_AT_MOST) * (len(worst) + 1))
+        return cls(families, float(worst[min(place, len(worst)) - 1]), float(worst[-1]), len(training), len(worst))
 
-    def distance(self, features: Mapping[str, float]) -> float:
-        """Mahalanobis distance in units of the distance that 95 % of the training volumes keep."""
-        return float(_distances(self._standard(features)[None], np.array(self.precision))[0] / self.usual_distance)
+    def judge(self, features: Features, task: str) -> Novelty:
+        """The scan's level is that of its oddest family; the score is 0.5 at the edge of "unusual" and nears 1 beyond it."""
+        known = [family for family in self.families if family.name in features]
+        found = tuple(self._family(family, features[family.name]) for family in known)
+        worst = max((family.distance for family in found), default=0.0)
+        notes = tuple(_note(odd) for family in found if family.level != FAMILIAR for odd in family.odd)
+        score = 1 - 2.0 ** -((worst / max(self.unusual_from, 1e-9)) ** 2)
+        return Novelty(task, float(score), self._level(worst), notes, found, self.held_out, *self.false_alarms())
 
-    def judge(self, features: Mapping[str, float], task: str) -> Novelty:
-        """Score 1 - 2^-d^2 (0.5 at the edge of the usual), level, and up to three notes naming odd features.
-
-        "familiar" up to distance 1, "unusual" up to 2 (score 0.94), beyond that "unlike training data".
-        """
-        d = min(self.distance(features), 1e3)
-        level = FAMILIAR if d <= 1 else UNUSUAL if d <= 2 else UNLIKE
-        return Novelty(task, float(1 - 2.0 ** -(d * d)), level, () if level == FAMILIAR else self._notes(features))
+    def false_alarms(self) -> tuple[float | None, float | None]:
+        """At most this share of scans like the held-out ones is called unusual or worse, and unlike; None where not calibrated."""
+        return (UNUSUAL_AT_MOST, 1 / (self.held_out + 1)) if self.held_out else (None, None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists for the model's header."""
-        return {
-            "names": list(self.names),
-            "mean": list(self.mean),
-            "spread": list(self.spread),
-            "precision": [list(row) for row in self.precision],
-            "usual_distance": self.usual_distance,
-            "n": self.n,
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> NoveltyReference:
-        """What `to_dict` gave. Raises ShokenError naming a missing field."""
+        """What `to_dict` gave, or an older model's document. Raises ShokenError naming a missing field."""
+        if "precision" in document:
+            return _older(document)
         try:
+            families = tuple(Family.from_dict(family) for family in document["families"])
             return cls(
-                tuple(document["names"]),
-                tuple(float(v) for v in document["mean"]),
-                tuple(float(v) for v in document["spread"]),
-                tuple(tuple(float(v) for v in row) for row in document["precision"]),
-                float(document["usual_distance"]),
-                int(document["n"]),
+                families, float(document["unusual_from"]), float(document["unlike_from"]), int(document["n"]), int(document["held_out"])
             )
         except KeyError as error:
             raise ShokenError(
                 f"has no {error.args[0]!r}", subject="novelty reference", accepted="what NoveltyReference.to_dict gave"
             ) from None
 
-    def _standard(self, features: Mapping[str, float]) -> FloatArray:
-        missing = [name for name in self.names if name not in features]
-        if missing:
-            raise ShokenError(f"no {', '.join(missing)}", subject="novelty features", accepted=", ".join(self.names))
-        values = np.array([features[name] for name in self.names], dtype=np.float64)
-        return np.asarray((values - np.array(self.mean)) / np.array(self.spread))
+    def _family(self, family: Family, features: Mapping[str, float]) -> FamilyNovelty:
+        distance = min(family.distance(features), 1e3)
+        level = self._level(distance)
+        return FamilyNovelty(family.name, level, distance, () if level == FAMILIAR else family.odd(features))
 
-    def _notes(self, features: Mapping[str, float]) -> tuple[str, ...]:
-        """Odd features, strongest first; percentiles last, since noise or spacing says more to a reader."""
-        z = self._standard(features)
-        strongest = sorted(range(len(z)), key=lambda i: -abs(z[i]))
-        odd = [i for i in strongest if abs(z[i]) >= ODD_SIGMA]
-        chosen = sorted(odd, key=lambda i: self.names[i].startswith("p") and self.names[i][1:].isdigit())[:3] or strongest[:1]
-        return tuple(_note(self.names[i], features[self.names[i]], self.mean[i], self.spread[i]) for i in chosen)
+    def _level(self, distance: float) -> str:
+        return FAMILIAR if distance <= self.unusual_from else UNUSUAL if distance <= self.unlike_from else UNLIKE
 
 
-def volume_features(volume: Volume) -> dict[str, float]:
-    """A dozen statistics of a volume: spacing, size, intensity distribution, noise, air and bone share.
-
-    CT intensities stay in HU; MR intensities are divided by the 99th percentile of the foreground, since their scale is
-    arbitrary. Large volumes are thinned to at most 96 steps an axis (noise is taken from neighbouring columns beforehand).
-    """
-    step = tuple(slice(None, None, max(1, n // SAMPLE_STEPS)) for n in volume.grid.shape)
-    values = np.asarray(volume.voxels[step], dtype=np.float32)
-    scale = 1.0 if volume.unit == "HU" else max(float(np.percentile(values, 99)), 1e-6)
-    percentiles = np.percentile(values, (1, 10, 25, 50, 75, 90, 99)) / scale
-    features = {f"p{p:02d}": float(v) for p, v in zip((1, 10, 25, 50, 75, 90, 99), percentiles, strict=True)}
-    size = np.asarray(volume.grid.spacing_mm) * np.asarray(volume.grid.shape)
-    features |= {"slice_spacing_mm": volume.grid.spacing_mm[0], "pixel_spacing_mm": volume.grid.spacing_mm[1]}
-    features |= {"height_mm": float(size[0]), "width_mm": float(size[2]), "noise": _noise(volume) / scale}
-    if volume.unit == "HU":
-        features |= {"air_share": float((values < -300).mean()), "bone_share": float((values > 200).mean())}
-    return features
+def _scaled(name: str, training: Sequence[Mapping[str, float]]) -> Family:
+    """A family whose `scale` comes from training scans left out in turn: the held-out ones stay unseen until the levels are set."""
+    family, distances = Family.fit(name, training), list[float]()
+    for part in range(TURNS):
+        less = Family.fit(name, [scan for n, scan in enumerate(training) if n % TURNS != part])
+        distances += [less.distance(scan) for scan in training[part::TURNS]]
+    return replace(family, scale=max(float(np.quantile(distances, 0.95)), 1e-6))
 
 
-def _noise(volume: Volume) -> float:
-    """Standard deviation of voxel noise from second differences along rows of every few slices (median absolute deviation)."""
-    rows = np.asarray(volume.voxels[:: max(1, volume.grid.shape[0] // 8), ::4], dtype=np.float32)
-    if rows.shape[-1] < 3:
-        return 0.0
-    curvature: NDArray[np.float32] = rows[..., 2:] - 2 * rows[..., 1:-1] + rows[..., :-2]
-    return float(np.median(np.abs(curvature)) / 0.6745 / 6**0.5)
+def _older(document: Mapping[str, Any]) -> NoveltyReference:
+    """A model from before there were families measured whole volumes, padding and all: of that only the slice spacing still holds."""
+    place = list(document["names"]).index("slice_spacing_mm")
+    mean, spread = float(document["mean"][place]), max(float(document["spread"][place]), LEAST_SPREAD["slice_spacing_mm"])
+    low, high = mean - 2 * spread, mean + 2 * spread
+    family = Family("protocol", ("slice_spacing_mm",), (mean,), (spread,), (low,), (high,), ((1.0,),), 2.0)
+    return NoveltyReference((family,), *UNCALIBRATED, int(document.get("n", 0)))
 
 
-def _spread(rows: FloatArray) -> FloatArray:
-    return np.asarray(np.maximum(rows.std(axis=0, ddof=1), np.maximum(0.02 * np.abs(rows.mean(axis=0)), 1e-6)))
+def _note(odd: OddFeature) -> str:
+    return f"{odd.name} {odd.value:.3g}, in training {odd.low:.3g} to {odd.high:.3g}"
 
 
-def _precision(standard: FloatArray) -> FloatArray:
-    covariance = np.cov(standard, rowvar=False).reshape(standard.shape[1], standard.shape[1])
-    drawn = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.maximum(np.diag(covariance), 1e-2))
-    return np.asarray(np.linalg.inv(drawn))
+def _plain(values: FloatArray) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
 
 
-def _distances(standard: FloatArray, precision: FloatArray) -> FloatArray:
-    squared = np.einsum("ni,ij,nj->n", standard, precision, standard) / standard.shape[1]
-    return np.asarray(np.sqrt(np.maximum(squared, 0)))
-
-
-def _note(name: str, value: float, mean: float, spread: float) -> str:
-    side = "above" if value > mean else "below"
-    return f"{name} {value:.3g} is {abs(value - mean) / spread:.1f} standard deviations {side} training ({mean:.3g})"
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value

@@ -68,7 +68,7 @@ def close_up(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: Inpu
     """A cube of `voxels` a side around `centre_mm` (LPS) at the rule's patch spacing, float32 in the source's unit."""
     grid = patch_grid(centre_mm, voxels, rule.patch_spacing_mm)
     outside = rule.low if rule.low is not None else 0.0
-    return resample(_near(volume, grid), grid, fill=outside)
+    return resample(near(volume, grid), grid, fill=outside)
 
 
 def scaled(image: Volume, low: float, high: float) -> Volume:
@@ -79,7 +79,7 @@ def scaled(image: Volume, low: float, high: float) -> Volume:
 def label_patch(labels: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule) -> Volume:
     """The labels in the cube that `close_up` cuts."""
     grid = patch_grid(centre_mm, voxels, rule.patch_spacing_mm)
-    return resample_labels(_near(labels, grid), grid)
+    return resample_labels(near(labels, grid), grid)
 
 
 def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Grid:
@@ -103,8 +103,8 @@ def _canonical_grid(mask: Volume, rule: InputRule) -> Grid:
     return Grid.axial(shape_xyz[::-1], (rule.spacing_mm,) * 3, start)
 
 
-def _near(volume: Volume, grid: Grid) -> Volume:
-    """The part of `volume` that `grid` touches, so that a small cut costs little."""
+def near(volume: Volume, grid: Grid) -> Volume:
+    """The part of `volume` that `grid` touches, a view on the same voxels, so that a small cut costs little."""
     box = grid.box()
     corners = volume.grid.to_index([[(box.low_mm, box.high_mm)[bit >> axis & 1][axis] for axis in range(3)] for bit in range(8)])
     start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, np.asarray(volume.grid.shape) - 1)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cad.errors import ModelError, Refusal
-from cad.explain.novelty import NoveltyReference, volume_features
+from cad.explain.features import scan_features
+from cad.explain.novelty import NoveltyReference
 from cad.explain.statement import aorta_statement
 from cad.finding import Candidate, CrossSection, Evidence, Exhibit, Finding, Measurement
 from cad.measure.aorta import AortaMeasurement, OutlineError, measure_aorta
@@ -137,7 +138,7 @@ class AortaTask:
         progress("measure")
         measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(seen), error=settings.error, image=volume)
         measurements = tuple(settings.with_interval(m) for m in measured.measurements)
-        novelty = settings.novelty.judge(volume_features(volume), self.name)
+        novelty = settings.novelty.judge(scan_features(volume, seen, settings.rule), self.name)
         finding = self._finding(measurements, soft, volume, model, settings, novelty, lang)
         exhibit = Exhibit(self.name, 0, volume, hard(soft), sections=_sections(measured, settings))
         return TaskResult(

@@ -1,15 +1,14 @@
-"""From stage scores on the calibration set to thresholds, operating points and calibrated confidence."""
+"""From stage scores on the calibration set to thresholds and operating points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from cad.detect.cascade import LEAST_SCORE, Fusion, Thresholds
-from cad.explain.confidence import Calibration
 from cad.model import OperatingPoint
 from cad.score.proportion import clopper_pearson
 from cad.space import FloatArray
@@ -48,16 +47,6 @@ def choose_thresholds(scores: Sequence[CaseScores], fusion: Fusion) -> tuple[Thr
     cut["reduce"] = max(cut["reduce"], _quiet_enough(scores, fusion))
     points = tuple(_point(stage, cut[stage], values) for stage, values in reached.items())
     return Thresholds(**cut), points
-
-
-def fit_calibration(scores: Sequence[CaseScores], fusion: Fusion) -> Calibration:
-    """Platt scaling of the fused score over every candidate of the calibration set; a constant where all are of one class."""
-    raw = expit(np.concatenate([fused_logits(case, fusion) for case in scores]))
-    truth = [hit > 0 for case in scores for hit in case.hits]
-    if all(truth) or not any(truth):
-        share = (sum(truth) + 1) / (len(truth) + 2)  # one class only: the rule of succession, whatever the score
-        return Calibration(0.0, float(logit(share)), sum(truth), len(truth) - sum(truth))
-    return Calibration.fit(raw, truth)
 
 
 def fused_logits(case: CaseScores, fusion: Fusion) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,10 +12,14 @@ import numpy as np
 from cad.detect.cascade import Funnelled, Fusion, Sight, Suspect, Thresholds, run_cascade
 from cad.errors import ModelError, Refusal
 from cad.explain.confidence import Calibration
+from cad.explain.conformal import Verdicts
 from cad.explain.faithfulness import assess
+from cad.explain.features import scan_features
 from cad.explain.follow_up import SURE
 from cad.explain.heatmap import hirescam_3d
-from cad.explain.novelty import NoveltyReference, volume_features
+from cad.explain.novelty import NoveltyReference
+from cad.explain.sanity import MapSanity
+from cad.explain.stability import StabilityReference
 from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.measure.density import measure_density
 from cad.measure.descriptors import measure_margin, measure_shape
@@ -23,7 +27,7 @@ from cad.measure.extent import measure_extent
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
-from cad.report import Funnel, Novelty
+from cad.report import Funnel, Novelty, Reliability, reliability_of
 from cad.segment.components import component_at, hard
 from cad.segment.network import probability
 from cad.space import Box
@@ -64,6 +68,10 @@ class CascadeSettings:
     calibration: Calibration
     novelty: NoveltyReference
     max_shown: int = 10
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    stability: StabilityReference = field(default_factory=StabilityReference)
+    maps: MapSanity = field(default_factory=MapSanity)
+    reliability: Reliability | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings for the model header."""
@@ -74,6 +82,10 @@ class CascadeSettings:
             "calibration": self.calibration.to_dict(),
             "novelty": self.novelty.to_dict(),
             "max_shown": self.max_shown,
+            "verdicts": self.verdicts.to_dict(),
+            "stability": self.stability.to_dict(),
+            "maps": self.maps.to_dict(),
+            "reliability": None if self.reliability is None else asdict(self.reliability),
         }
 
     @property
@@ -83,7 +95,7 @@ class CascadeSettings:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> CascadeSettings:
-        """Back from the model header."""
+        """Back from the model header; what a model from before there was such a thing does not hold makes no claim."""
         return cls(
             rule=InputRule(**stored["rule"]),
             thresholds=Thresholds(**stored["thresholds"]),
@@ -91,6 +103,10 @@ class CascadeSettings:
             calibration=Calibration.from_dict(stored["calibration"]),
             novelty=NoveltyReference.from_dict(stored["novelty"]),
             max_shown=int(stored["max_shown"]),
+            verdicts=Verdicts.from_dict(stored.get("verdicts", {})),
+            stability=StabilityReference.from_dict(stored.get("stability", {})),
+            maps=MapSanity.from_dict(stored.get("maps", {})),
+            reliability=reliability_of(stored.get("reliability")),
         )
 
 
@@ -145,7 +161,7 @@ class CascadeTask:
         seen = self._look(volume, settings.rule)
         if isinstance(seen, Refusal):
             return seen
-        novelty = settings.novelty.judge(volume_features(volume), self.name)
+        novelty = settings.novelty.judge(scan_features(volume, seen, settings.rule, model.stage("reduce")), self.name)
         found = run_cascade(volume, seen, settings.sight, model, progress)
         shown = found.suspects[: settings.max_shown]
         progress("segment, measure, explain")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.detect.cascade import Sight, Thresholds, suspects_from
+from cad.detect.cascade import Sight, Suspect, Thresholds, suspects_from
 from cad.detect.propose import candidates
 from cad.detect.triage import plane_scores
 from cad.networks import LoadedModel
@@ -18,6 +18,8 @@ from cad.simulate.phantom import LesionTruth
 from cad.space import FloatArray
 from cad.train.cascade import lesion_at, whole_map
 from cad.train.dataset import TrainingCase, load_cases
+
+CLOSE_UPS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,7 @@ class CaseScores:
     """Every stage's scores on one case, nothing discarded, one place in each array a candidate.
 
     `proposed` are proposal scores in [0, 1], `reduced` reduction logits; `hits[n]` is the lesion label it lies on, or 0.
+    `close_ups` are what the classifier saw of the CLOSE_UPS that it found most like a lesion, by place.
     """
 
     planes: NDArray[np.float32]
@@ -42,6 +45,7 @@ class CaseScores:
     proposed: FloatArray
     reduced: FloatArray
     hits: tuple[int, ...]
+    close_ups: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
 
 
 def score_cases(
@@ -66,7 +70,12 @@ def _score(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: f
         proposed=np.array([s.candidate.score("propose") for s in suspects], dtype=np.float64),
         reduced=np.array([s.logit for s in suspects]),
         hits=tuple(lesion_at(case, s.candidate.centre_mm) for s in suspects),
+        close_ups={n: np.asarray(suspects[n].patch.voxels, dtype=np.float16) for n in _most_like(suspects)},
     )
+
+
+def _most_like(suspects: Sequence[Suspect]) -> list[int]:
+    return sorted(range(len(suspects)), key=lambda n: -suspects[n].logit)[:CLOSE_UPS]
 
 
 def _lesion(case: TrainingCase, truth: LesionTruth, planes: NDArray[np.float32], heat: NDArray[np.float32]) -> LesionScores:

@@ -12,14 +12,17 @@ import torch
 
 from cad.detect.cascade import Fusion, Thresholds
 from cad.explain.confidence import Calibration
-from cad.explain.novelty import NoveltyReference, volume_features
+from cad.explain.features import Features, scan_features
+from cad.explain.novelty import NoveltyReference
 from cad.measure.aorta import measure_aorta
 from cad.model import OperatingPoint
 from cad.networks import LoadedModel, ModelHeader, load, save
+from cad.prepare.inputs import InputRule
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings, lowest_lung_mm, outline_aorta
 from cad.tasks.aorta_error import Calibrated, fit_outline_error
-from cad.tasks.calibrating import choose_thresholds, fit_calibration, fit_fusion
+from cad.tasks.assuring import assured
+from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.evaluating import detection_figures, dice, structure_figures
@@ -58,13 +61,13 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say) -> Train
     parts = _parts(recipe, folder, say)
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {fingerprint(parts.train)}")
     trained = train_cascade(recipe, parts.train, stages, say)
-    novelty = _novelty(parts.train)
+    novelty = _novelty(parts, recipe.rule, trained.networks["reduce"])
     raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
     scores = score_cases(parts.calibration, recipe.rule, draft, MINING_THRESHOLD, say)
     fusion = fit_fusion(scores)
     thresholds, points = choose_thresholds(scores, fusion)
-    settings = replace(raw, thresholds=thresholds, fusion=fusion, calibration=fit_calibration(scores, fusion))
+    settings = assured(replace(raw, thresholds=thresholds, fusion=fusion), recipe.task, scores, parts.train, draft)
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder, points)
     figures = detection_figures(task, model, parts.test, say)
     return _finished(recipe, model, folder, figures, trained)
@@ -74,7 +77,7 @@ def train_aorta(recipe: Recipe, folder: Path, say: Say) -> TrainedModel:
     """Train the aorta's outline, learn its diameter error on the calibration set, measure on what was held out."""
     parts = _parts(recipe, folder, say)
     trained = train_structure(recipe, parts.train, say)
-    blank = AortaSettings(recipe.rule, _novelty(parts.train), 0.0, 0.0, 0.0)
+    blank = AortaSettings(recipe.rule, _novelty(parts, recipe.rule), 0.0, 0.0, 0.0)
     draft = _loaded(recipe, parts, trained, blank.to_dict(), folder)
     settings = replace(blank, error=fit_outline_error(calibration_scans(parts.calibration, draft, say)))
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder)
@@ -106,8 +109,14 @@ def _parts(recipe: Recipe, folder: Path, say: Say) -> _Parts:
     return _Parts(*(make_cases(recipe, part, cache, say) for part in ("train", "calibration", "test")))
 
 
-def _novelty(paths: Sequence[Path]) -> NoveltyReference:
-    return NoveltyReference.fit([volume_features(case.source) for case in load_cases(paths)])
+def _novelty(parts: _Parts, rule: InputRule, reducer: torch.nn.Module | None = None) -> NoveltyReference:
+    """The training data as the networks see it, and levels from the calibration scans, which no network has seen."""
+    network = reducer.eval() if reducer is not None else None
+
+    def features(paths: Sequence[Path]) -> list[Features]:
+        return [scan_features(case.source, case.seen, rule, network) for case in load_cases(paths)]
+
+    return NoveltyReference.fit(features(parts.train), features(parts.calibration))
 
 
 def _loaded(

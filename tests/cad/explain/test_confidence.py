@@ -1,6 +1,7 @@
-"""Calibration and novelty: known curves, known strangers."""
+"""Calibration: known curves are found again, a small set does not end in certainty, and the choice among methods is fair."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,37 +10,37 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from cad.errors import ShokenError
+from cad.explain.calibrators import METHODS, choose, fit
 from cad.explain.confidence import Calibration
-from cad.explain.novelty import NoveltyReference, volume_features
-from cad.space import Grid
-from cad.volume import Volume
 
 
 def test_platt_finds_the_curve_that_made_the_data():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, 4000)
     truths = rng.random(4000) < expit(0.5 * logits - 1.0)
-    found = Calibration.fit(expit(logits), truths)
+    found = fit("platt", expit(logits), truths)
     assert (found.slope, found.intercept) == pytest.approx((0.5, -1.0), abs=0.1)
     assert (found.positives, found.negatives) == (int(truths.sum()), int((~truths).sum()))
     assert found.apply_all(expit(logits)).mean() == pytest.approx(truths.mean(), abs=0.005)
 
 
 def test_five_separable_cases_do_not_end_in_certainty():
-    found = Calibration.fit([0.1, 0.2, 0.3, 0.8, 0.9], [0, 0, 0, 1, 1])
+    found = fit("platt", [0.1, 0.2, 0.3, 0.8, 0.9], [0, 0, 0, 1, 1])
     assert 0.6 < found.apply(0.9) < 0.95
     assert 0.05 < found.apply(0.1) < 0.4
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40))
-def test_order_is_kept_and_values_are_shares(cases):
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=40), st.sampled_from(METHODS))
+def test_order_is_kept_and_values_are_shares(cases, method):
     scores, truths = zip(*cases, strict=True)
     if len(set(truths)) < 2:
         with pytest.raises(ShokenError, match="positives"):
-            Calibration.fit(scores, truths)
+            fit(method, scores, truths)
         return
-    confidences = Calibration.fit(scores, truths).apply_all(np.linspace(0, 1, 11))
+    found = fit(method, scores, truths)
+    assert Calibration.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    confidences = found.apply_all(np.linspace(0, 1, 11))
     assert (np.diff(confidences) >= 0).all()
     assert ((confidences >= 0) & (confidences <= 1)).all()
 
@@ -47,70 +48,64 @@ def test_order_is_kept_and_values_are_shares(cases):
 def test_a_calibration_lives_in_a_header():
     found = Calibration(0.7, -0.3, 10, 90)
     assert Calibration.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert Calibration.from_dict({"slope": 0.7, "intercept": -0.3, "positives": 10, "negatives": 90}) == found
     assert Calibration().apply(0.25) == pytest.approx(0.25)
     with pytest.raises(ShokenError, match="slope"):
         Calibration.from_dict({})
 
 
-def training(n=40):
-    rng = np.random.default_rng(1)
-    size = rng.normal(0, 1, n)
-    return [{"mean_hu": -600 + 30 * s + rng.normal(0, 3), "width_mm": 350 + 20 * s + rng.normal(0, 2)} for s in size]
-
-
-def test_the_familiar_the_unusual_and_the_strange():
-    reference = NoveltyReference.fit(training())
-    near = reference.judge({"mean_hu": -605, "width_mm": 348}, "t")
-    far = reference.judge({"mean_hu": -100, "width_mm": 350}, "t")
-    assert (near.level, near.notes, near.task) == ("familiar", (), "t")
-    assert near.score < 0.5
-    assert far.level == "unlike training data"
-    assert far.score > 0.93
-    assert "mean_hu -100" in far.notes[0]
-    assert "above training" in far.notes[0]
-
-
-def test_an_odd_combination_of_usual_values_is_strange():
-    """Each value within two standard deviations, but the training data never pair them."""
-    reference = NoveltyReference.fit(training())
-    assert reference.distance({"mean_hu": -640, "width_mm": 375}) > 1.5 * reference.distance({"mean_hu": -640, "width_mm": 325})
-
-
-def test_most_of_the_training_data_is_familiar():
-    reference = NoveltyReference.fit(training(100))
-    levels = [reference.judge(f, "t").level for f in training(100)]
-    assert levels.count("familiar") >= 94
-
-
-def test_a_reference_lives_in_a_header():
-    reference = NoveltyReference.fit(training())
-    assert NoveltyReference.from_dict(json.loads(json.dumps(reference.to_dict()))) == reference
-    with pytest.raises(ShokenError, match="five"):
-        NoveltyReference.fit(training(4))
-    with pytest.raises(ShokenError, match="no width_mm"):
-        reference.judge({"mean_hu": 0.0}, "t")
-
-
-def phantom(spacing=(2.0, 1.0, 1.0), noise=20.0, seed=0):
+def scans(n, per_scan, curve, seed=0):
+    """Scores in [0, 1], truths drawn from `curve` of the logit, scans."""
     rng = np.random.default_rng(seed)
-    voxels = np.full((60, 120, 120), -1000.0)
-    voxels[:, 20:100, 15:105] = 40.0
-    voxels[10:50, 35:85, 25 : 55 + int(rng.integers(4))] = -850.0
-    return Volume((voxels + rng.normal(0, noise, voxels.shape)).astype(np.float32), Grid.axial(voxels.shape, spacing))
+    x = rng.normal(0, 2, n * per_scan)
+    return expit(x), rng.random(len(x)) < curve(x), np.repeat(np.arange(n), per_scan)
 
 
-def test_features_say_what_is_there():
-    found = volume_features(phantom(noise=25))
-    assert found["noise"] == pytest.approx(25, rel=0.1)
-    assert found["slice_spacing_mm"] == 2.0
-    assert found["p99"] > 40 > found["p01"]
-    assert set(found) - set(volume_features(Volume(phantom().voxels.copy(), phantom().grid, unit="1"))) == {"air_share", "bone_share"}
+@pytest.mark.parametrize(
+    ("curve", "wanted"),
+    [(lambda x: expit(0.5 * x), "temperature"), (lambda x: expit(0.5 * x - 2), "platt"), (lambda x: np.where(x > 0, 0.9, 0.2), "isotonic")],
+)
+def test_the_simplest_method_that_holds_on_left_out_scans_is_taken(curve, wanted):
+    found = choose(*scans(60, 20, curve))
+    assert found.calibration.method == wanted
+    assert [method for method, _ in found.losses] == list(METHODS)
+    s, y, _ = scans(200, 20, curve, seed=1)
+    assert np.abs(found.calibration.apply_all(s) - curve(np.log(s / (1 - s)))).mean() < 0.06
+    assert found.left_out.mean() == pytest.approx(y.mean(), abs=0.03)
 
 
-@pytest.mark.parametrize(("stranger", "named"), [(phantom(noise=400), "noise"), (phantom((9.0, 1.0, 1.0)), "_mm")])
-def test_noise_and_thick_slices_are_noticed(stranger, named):
-    reference = NoveltyReference.fit([volume_features(phantom(noise=15 + i, seed=i)) for i in range(8)])
-    assert reference.judge(volume_features(phantom(noise=19, seed=40)), "t").level == "familiar"
-    found = reference.judge(volume_features(stranger), "t")
-    assert found.level == "unlike training data"
-    assert any(named in note for note in found.notes)
+def test_too_few_scans_to_choose_among_methods():
+    found = choose(*scans(3, 20, expit))
+    assert (found.calibration.method, found.losses) == ("platt", ())
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_another_prevalence_changes_the_odds_by_its_ratio(method):
+    s, y, _ = scans(40, 20, lambda x: expit(x - 1))
+    found = replace(fit(method, s, y), scans=100, scans_with_lesion=60)
+    rare = found.at_prevalence(0.06)
+    odds = [c.apply(0.7) / (1 - c.apply(0.7)) for c in (found, rare)]
+    assert odds[1] == pytest.approx(odds[0] / 10, rel=0.01)
+    assert found.at_prevalence(0.6).apply(0.7) == pytest.approx(found.apply(0.7))
+
+
+def test_adjusting_for_prevalence_is_right_where_only_prevalence_differs():
+    """Scores of lesions and look-alikes are drawn the same everywhere; only the share of scans with a lesion is another."""
+    rng = np.random.default_rng(3)
+
+    def place(share, n=20000):
+        with_lesion = rng.random(n) < share
+        lesions, others = rng.normal(2, 1.5, with_lesion.sum()), rng.normal(-1, 1.5, 2 * n)
+        return expit(np.append(lesions, others)), np.append(np.ones(len(lesions)), np.zeros(len(others)))
+
+    known = replace(fit("platt", *place(0.6)), scans=100, scans_with_lesion=60)
+    s, y = place(0.05)
+    assert known.apply_all(s).mean() > 3 * y.mean()
+    assert known.at_prevalence(0.05).apply_all(s).mean() == pytest.approx(y.mean(), rel=0.1)
+
+
+def test_a_prevalence_that_cannot_be_is_named():
+    with pytest.raises(ShokenError, match="above 0 and below 1"):
+        Calibration(scans=10, scans_with_lesion=5).at_prevalence(1.0)
+    with pytest.raises(ShokenError, match="newer model"):
+        Calibration().at_prevalence(0.1)

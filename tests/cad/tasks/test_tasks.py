@@ -10,14 +10,17 @@ import pytest
 from cad.detect.cascade import Fusion, Thresholds
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.explain.confidence import Calibration
+from cad.explain.conformal import Verdicts
 from cad.explain.novelty import NoveltyReference
+from cad.explain.sanity import MapSanity
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader
 from cad.space import Grid
 from cad.study import InstanceRef, Series
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings
-from cad.tasks.calibrating import choose_thresholds, fit_calibration, fit_fusion
+from cad.tasks.assuring import confidence
+from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.figures import mean, share
 from cad.tasks.looking import CaseScores, LesionScores
@@ -26,7 +29,7 @@ from cad.tasks.lung_recipe import RECIPE
 from cad.tasks.task import Task, installed_tasks, task_named
 from cad.volume import Volume
 
-NOVELTY = NoveltyReference.fit([{"a": float(n), "b": float(n % 3)} for n in range(8)])
+NOVELTY = NoveltyReference.fit([{"protocol": {"a": float(n), "b": float(n % 3)}} for n in range(8)])
 
 
 def series(n=40, **facts):
@@ -83,8 +86,21 @@ def test_a_volume_without_lungs_is_refused_not_screened():
 def test_settings_survive_the_model_header():
     import json
 
-    cascade = CascadeSettings(RECIPE.rule, Thresholds(0.1, 0.2, -0.3), Fusion(0.5, 0.7), Calibration(1.5, -0.2, 10, 20), NOVELTY, 7)
+    _, reliability = confidence("t", [scores([], [], [0.0, 1.0, 2.0], [0, n % 2, 1]) for n in range(6)], Fusion(), -np.inf)
+    cascade = CascadeSettings(
+        RECIPE.rule,
+        Thresholds(0.1, 0.2, -0.3),
+        Fusion(0.5, 0.7),
+        Calibration(1.5, -0.2, 10, 20, "isotonic", knots=((0.0, 0.1), (1.0, 0.9))),
+        NOVELTY,
+        7,
+        verdicts=Verdicts(0.9, -1.0, 1.0, 20, 30, (("lesion", 10, 9),)),
+        maps=MapSanity(0.1, 0.2, 24),
+        reliability=reliability,
+    )
     assert CascadeSettings.from_dict(json.loads(json.dumps(cascade.to_dict()))) == cascade
+    older = {name: cascade.to_dict()[name] for name in ("rule", "thresholds", "fusion", "calibration", "novelty", "max_shown")}
+    assert CascadeSettings.from_dict(older).verdicts.of(9.0) == ""
     aorta = AortaSettings(RECIPE.rule, NOVELTY, 0.4, 1.1, 2.5)
     assert AortaSettings.from_dict(json.loads(json.dumps(aorta.to_dict()))) == aorta
 
@@ -129,8 +145,18 @@ def test_fusion_trusts_the_stage_that_knows():
     fusion = fit_fusion(cases)
     assert fusion.reduce > 1
     assert fusion.propose < 0.2
-    confidence = fit_calibration(cases, fusion)
-    assert confidence.apply(1 / (1 + np.exp(-fusion.logit(0.5, 3.0)))) > 0.9
+    known, reliability = confidence("t", cases, fusion, -np.inf)
+    assert known.apply(1 / (1 + np.exp(-fusion.logit(0.5, 3.0)))) > 0.9
+    assert (reliability.scans, reliability.candidates, known.scans) == (10, 200, 10)
+    assert reliability.ece_interval[0] <= reliability.ece <= reliability.ece_interval[1]
+    assert sum(n for *_, n in reliability.curve) == 200
+
+
+def test_a_calibration_set_of_one_class_gives_its_share():
+    cases = [scores([], [], [0.5, 1.0], [0, 0]) for _ in range(4)]
+    known, reliability = confidence("t", cases, Fusion(), -np.inf)
+    assert reliability is None
+    assert (known.method, known.apply(0.9)) == ("constant", pytest.approx(0.1))
 
 
 def test_a_figure_says_over_how_many_and_how_sure():
