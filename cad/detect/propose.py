@@ -39,10 +39,14 @@ def candidates(heat: Float32Array, grid: Grid, threshold: float) -> tuple[Candid
     is neither.
     """
     found: list[Candidate] = []
-    for peak in _peaks(heat, threshold):
-        here = grid.to_mm(peak)
-        if all(np.linalg.norm(here - other.centre_mm) >= APART_MM and not other.box_mm.contains(tuple(here)) for other in found):
+    taken = np.empty((3, MAX_CANDIDATES, 3))  # centre, low and high corner of what is found
+    peaks = _peaks(heat, threshold)
+    for peak, here in zip(peaks, grid.to_mm(peaks), strict=True):
+        centres, low, high = taken[:, : len(found)]
+        near = np.linalg.norm(centres - here, axis=1) < APART_MM
+        if not (near | ((low <= here) & (here <= high)).all(axis=1)).any():
             found.append(_candidate(heat, peak, grid))
+            taken[:, len(found) - 1] = found[-1].centre_mm, found[-1].box_mm.low_mm, found[-1].box_mm.high_mm
         if len(found) == MAX_CANDIDATES:
             break
     return tuple(found)
