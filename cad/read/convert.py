@@ -28,12 +28,27 @@ class ConvertedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvertedVolume:
+    """One file written: `shape` is (slices, rows, columns), `spacing_mm` along them, `unit` HU or a.u."""
+
+    name: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Converted:
-    """Rows for the manifest, one a file in order of path; the files written; warnings about the series."""
+    """Rows for the manifest, one a file in order of path; the volumes written; warnings about the series."""
 
     rows: tuple[ConvertedFile, ...]
-    outputs: tuple[str, ...]
+    volumes: tuple[ConvertedVolume, ...]
     warnings: tuple[Refusal, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the files written."""
+        return tuple(volume.name for volume in self.volumes)
 
 
 def convert_series(series: Series, out_folder: Path, stem: str = "", limits: Limits | None = None) -> Converted:
@@ -53,7 +68,9 @@ def convert_series(series: Series, out_folder: Path, stem: str = "", limits: Lim
             held.setdefault(path, []).append(name)
     refused = {refusal.path: refusal for refusal in read.refusals}
     paths = sorted({str(ref.path) for ref in series.instances})
-    return Converted(tuple(_row(path, held.get(path, []), refused.get(path)) for path in paths), tuple(names), read.warnings)
+    rows = tuple(_row(path, held.get(path, []), refused.get(path)) for path in paths)
+    made = (ConvertedVolume(n, v.grid.shape, v.grid.spacing_mm, v.unit) for n, v in zip(names, read.volumes, strict=True))
+    return Converted(rows, tuple(made), read.warnings)
 
 
 def _row(path: str, names: list[str], refusal: Refusal | None) -> ConvertedFile:

@@ -15,7 +15,7 @@ from pipelines.commands.terminal import DeidBar, JsonOption, put, put_json, say,
 
 if TYPE_CHECKING:
     from pipelines.config import Settings
-    from pipelines.converting import FileRow
+    from pipelines.converting import Conversion, SeriesRow
     from pipelines.deidentification.run import Order
 
 InArgument = Annotated[Path, typer.Argument(metavar="IN", help="A folder, file, zip or DICOMDIR of DICOM files.", show_default=False)]
@@ -58,8 +58,8 @@ def convert(source: InArgument, out: OutArgument, settings: SettingsOption = Non
     from pipelines.converting import convert_export
 
     with spinner("converting") as bar:
-        rows = convert_export(source, out, load_settings(settings), bar["update"])
-    return _tell_conversion(rows, out, as_json=json)
+        done = convert_export(source, out, load_settings(settings), bar["update"])
+    return _tell_conversion(done, out, as_json=json)
 
 
 def _describe(settings: Settings) -> int:
@@ -123,15 +123,31 @@ def _tell_pixels(report: Mapping[str, Any]) -> None:
     table("Pixels, faces, dates", ("what", "done", "count"), rows)
 
 
-def _tell_conversion(rows: tuple[FileRow, ...], out: Path, *, as_json: bool) -> int:
+def _tell_conversion(done: Conversion, out: Path, *, as_json: bool) -> int:
     counts: dict[tuple[str, str], int] = {}
-    for row in rows:
+    for row in done.files:
         counts[row.status, row.reason] = counts.get((row.status, row.reason), 0) + 1
     refused = {reason: count for (status, reason), count in counts.items() if status == "refused"}
     if as_json:
-        put_json({"out": str(out), "files": len(rows), "refused": refused})
+        volumes = [volume.name for series in done.series for volume in series.volumes]
+        warned = {series.series: [warning.reason for warning in series.warnings] for series in done.series if series.warnings}
+        put_json({"out": str(out), "files": len(done.files), "refused": refused, "volumes": volumes, "warnings": warned})
     else:
         table(f"Files of {out}", ("status", "reason", "files"), [(*key, count) for key, count in sorted(counts.items())])
+        _tell_series(done.series)
     if refused:
-        say(f"{sum(refused.values())} of {len(rows)} files were refused; each is named in {out / 'manifest.jsonl'}")
+        say(f"{sum(refused.values())} of {len(done.files)} files were refused; each is named in {out / 'manifest.jsonl'}")
     return int(bool(refused))
+
+
+def _tell_series(series: tuple[SeriesRow, ...]) -> None:
+    """What each volume is, and what was put right on the way to it."""
+    rows = [
+        (volume.name, one.modality, " x ".join(map(str, volume.shape)), " x ".join(f"{mm:.4g}" for mm in volume.spacing_mm), volume.unit)
+        for one in series
+        for volume in one.volumes
+    ]
+    table("Volumes", ("file", "modality", "slices x rows x columns", "mm", "unit"), rows)
+    for one in series:
+        for warning in one.warnings:
+            put(f"{one.volumes[0].name if one.volumes else one.series}: {warning.detail} ({warning.reason})")

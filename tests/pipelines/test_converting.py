@@ -6,12 +6,15 @@ import json
 import zipfile
 from collections import Counter
 
+import factory
+import numpy as np
 import pytest
+from factory import Layout
 from small_export import make_export, write_series
 
 from anonymizer.key import ProjectKey
 from cad.errors import ShokenError
-from pipelines import wiring
+from pipelines import cli, wiring
 from pipelines.config import Settings
 from pipelines.converting import convert_export
 from pipelines.desk import open_desk
@@ -23,7 +26,7 @@ def desk(monkeypatch):
 
 
 def converted(export, out, **settings):
-    rows = convert_export(export, out, Settings(**settings), lambda _: None)
+    rows = convert_export(export, out, Settings(**settings), lambda _: None).files
     assert [json.loads(line)["file"] for line in (out / "manifest.jsonl").read_text().splitlines()] == [row.file for row in rows]
     return rows
 
@@ -36,10 +39,25 @@ def test_folders_and_zips_become_one_volume_a_series(tmp_path):
             archive.write(path, path.name)
     rows = converted(export, tmp_path / "out")
     assert Counter(row.status for row in rows) == {"converted": 12, "refused": 1, "archive": 1}
-    volumes = {path.name for path in (tmp_path / "out").iterdir()} - {"manifest.jsonl"}
+    volumes = {path.name for path in (tmp_path / "out").iterdir()} - {"manifest.jsonl", "series.jsonl"}
     assert {row.output for row in rows if row.output} == volumes
     assert len(volumes) == 2
     assert all(name.startswith("2.25.") for name in volumes)
+
+
+def test_what_was_put_right_is_told_not_only_done(tmp_path, capsys):
+    grid = factory.small_grid((12, 24, 24), (2.5, 0.8, 0.8))
+    slices = factory.build(lambda where: np.full(where.shape, 30, np.int16), Layout(grid, tilt_degrees=12.0))
+    factory.save(slices, tmp_path / "export")
+    (series,) = convert_export(tmp_path / "export", tmp_path / "out", Settings(), lambda _: None).series
+    assert [warning.reason for warning in series.warnings] == ["gantry_tilt"]
+    assert "12.00 degrees" in series.warnings[0].detail
+    (line,) = (tmp_path / "out" / "series.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["files"], told["refused"], told["modality"]) == (12, 0, "CT")
+    assert told["volumes"][0]["name"] in {path.name for path in (tmp_path / "out").iterdir()}
+    assert cli.run(["convert", str(tmp_path / "export"), str(tmp_path / "again")]) == 0
+    assert "gantry_tilt" in capsys.readouterr().out
 
 
 def test_a_full_disk_leaves_no_half_volume(export, tmp_path, monkeypatch):

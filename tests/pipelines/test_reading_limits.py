@@ -90,7 +90,7 @@ def test_the_bench_has_the_limits_of_the_settings():
 def test_converting_refuses_where_the_settings_say(tmp_path, monkeypatch):
     monkeypatch.setattr(wiring, "desk", lambda settings: open_desk(ProjectKey(bytes(32)), settings.profile))
     write_series(tmp_path / "export", 1)
-    rows = convert_export(tmp_path / "export", tmp_path / "out", load_settings(reading={"step_mm": [0.5, 1.5]}), lambda _: None)
+    rows = convert_export(tmp_path / "export", tmp_path / "out", load_settings(reading={"step_mm": [0.5, 1.5]}), lambda _: None).files
     assert {(row.status, row.reason) for row in rows} == {("refused", "thick_slices")}
 
 
