@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections import Counter
 
-import factory
-import numpy as np
 import pytest
-from factory import Layout
+from pydicom import dcmread
 from small_export import make_export, write_series
 
 from anonymizer.key import ProjectKey
@@ -46,9 +45,11 @@ def test_folders_and_zips_become_one_volume_a_series(tmp_path):
 
 
 def test_what_was_put_right_is_told_not_only_done(tmp_path, capsys):
-    grid = factory.small_grid((12, 24, 24), (2.5, 0.8, 0.8))
-    slices = factory.build(lambda where: np.full(where.shape, 30, np.int16), Layout(grid, tilt_degrees=12.0))
-    factory.save(slices, tmp_path / "export")
+    write_series(tmp_path / "export", 1, slices=12)
+    for path in (tmp_path / "export").rglob("*.dcm"):
+        tilted = dcmread(path)
+        tilted.ImagePositionPatient[1] = tilted.ImagePositionPatient[2] * math.tan(math.radians(12))
+        tilted.save_as(path)
     (series,) = convert_export(tmp_path / "export", tmp_path / "out", Settings(), lambda _: None).series
     assert [warning.reason for warning in series.warnings] == ["gantry_tilt"]
     assert "12.00 degrees" in series.warnings[0].detail
