@@ -51,7 +51,9 @@ class Faithfulness:
 
     `pointing_hit`: the map's peak lies in the mask. `mass_inside`: share of its mass there.
     `deletion_drop`: fall of the score when the hottest voxels are removed; `random_drop`: the
-    same number of voxels at random. `trustworthy` False means the map must be marked so.
+    same number of voxels at random, `edge_drop`: those with the steepest edges. `insertion_gain`: rise when the hottest voxels come
+    back to a blurred picture, `random_gain` and `edge_gain` likewise. `model_check`: whether the model's maps depend on its weights
+    ("passed", "failed", "not_measured"). `trustworthy` False means the map must be marked so.
     """
 
     pointing_hit: bool
@@ -59,6 +61,33 @@ class Faithfulness:
     deletion_drop: float
     random_drop: float
     trustworthy: bool
+    edge_drop: float = 0.0
+    insertion_gain: float = 0.0
+    random_gain: float = 0.0
+    edge_gain: float = 0.0
+    model_check: str = "not_measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed of a finding beyond its confidence, and how far.
+
+    `verdict`: "lesion", "not_lesion", "unsure", or "" where no promise can be made; at most 1 - `level` of shown lesions of new scans
+    are called not_lesion, of look-alikes lesion. `called`: (lesions, all) of the calibration candidates that were called the same.
+    `calibrated` False: the calibration does not cover such a finding, `doubts` say why. `fall` of the logit under small changes beside
+    `most_fall` of known findings; `distance` from the taught lesions (1: one known finding in twenty is further). `if_changed`: (change,
+    confidence when scored again so).
+    """
+
+    verdict: str = ""
+    level: float = 0.0
+    called: tuple[int, int] = (0, 0)
+    calibrated: bool = True
+    doubts: tuple[str, ...] = ()
+    fall: float | None = None
+    most_fall: float | None = None
+    distance: float | None = None
+    if_changed: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +143,7 @@ class Finding:
     evidence: Evidence
     statement: Statement
     model: ModelVersion
+    claim: Claim = Claim()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from cad.errors import Refusal
 from cad.finding import Finding, Measurement
 from cad.model import ModelVersion
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,7 @@ class CaseReport:
     warnings: tuple[Refusal, ...] = ()
     choices: tuple[SeriesChoice, ...] = ()
     novelty: tuple[Novelty, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
     models: tuple[ModelVersion, ...] = ()
     settings_sha256: str = ""
     lang: str = "en"

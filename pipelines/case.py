@@ -98,6 +98,7 @@ def _report(
         warnings=summarised((*choosing.warnings, *(w for result in results for w in result.warnings)), order.files),
         choices=choosing.explained(looks),
         novelty=tuple(result.novelty for result in results if result.novelty),
+        reliability=tuple(result.reliability for result in results if result.reliability),
         models=_models([result.model for result in results]),
         settings_sha256=order.settings_sha256,
         lang=order.lang,

@@ -6,15 +6,15 @@ confidence clause says what would change the conclusion. Hints cite their guidel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from cad.explain.claimed import confidence_clauses
 from cad.explain.compared import comparison_clauses, follow_up_clauses
 from cad.explain.facts import Facts, facts_of
 from cad.explain.follow_up import FLEISCHNER
 from cad.explain.wording import AORTA_PLACES, LOCATIONS, TEXTURES, table
-from cad.finding import Clause, Measurement, Statement
+from cad.finding import Claim, Clause, Measurement, Statement
 
-LOW, HIGH = 0.3, 0.7
 SOLID_FOLLOW_UP_MM = 6.0
 SPICULATED_FROM = 0.08
 LOBULATED_FROM = 0.12
@@ -22,10 +22,11 @@ ILL_DEFINED_FROM_MM = 4.0
 DILATED_MM = {"aorta_sinus": 40.0, "aorta_ascending_max": 40.0, "aorta_mid_ascending": 40.0, "aorta_max": 40.0}
 DILATED_DESCENDING_MM = 35.0
 SURGERY_MM = 55.0
+NO_CLAIM = Claim()
 
 
-def nodule_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
-    """The statement of a lung nodule. `confidence` in [0, 1] is calibrated; `novelty` is the level of cad.report.Novelty.
+def nodule_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, claim: Claim = NO_CLAIM) -> Statement:
+    """The statement of a lung nodule. `confidence` in [0, 1] is calibrated where `claim` says so.
 
     Reads location, long_axis, short_axis, volume, texture, mean_hu, solid_fraction, spiculation_index, lobulation_index,
     margin_width, pleural_contact, what cad.measure.growth says of a prior, and the hints of cad.explain.follow_up.
@@ -34,23 +35,23 @@ def nodule_statement(measurements: Sequence[Measurement], confidence: float, lan
     facts = facts_of(measurements, lang)
     seen = (_site(facts, "lung"), _size(facts), _texture(facts), _margin(facts), _attachment(facts), *comparison_clauses(facts))
     clauses = (*seen, _nodule_impression(facts), *follow_up_clauses(facts))
-    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _nodule_doubts(facts))))
+    return Statement(lang, (*clauses, *confidence_clauses(facts, confidence, claim, _grounds(facts), _nodule_doubts(facts))))
 
 
-def lesion_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
+def lesion_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, claim: Claim = NO_CLAIM) -> Statement:
     """The statement of a brain lesion on MR. Reads location, long_axis, short_axis, volume, contrast_ratio, margin_width."""
     facts = facts_of(measurements, lang)
     clauses = (_site(facts, "brain"), _size(facts), _signal(facts), _margin(facts), *comparison_clauses(facts), _lesion_impression(facts))
-    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _size_doubt(facts))))
+    return Statement(lang, (*clauses, *confidence_clauses(facts, confidence, claim, _grounds(facts), _size_doubt(facts))))
 
 
-def aorta_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = "familiar") -> Statement:
+def aorta_statement(measurements: Sequence[Measurement], confidence: float, lang: str, *, claim: Claim = NO_CLAIM) -> Statement:
     """The statement of the aorta: the widest place, each landmark, impression, confidence. Reads `aorta_*` measurements in mm."""
     facts = facts_of(measurements, lang)
     places = table(AORTA_PLACES, lang)
     named = [name for name in places if name in facts.by_name and name != "aorta_max"]
     clauses = (_widest(facts), *(_landmark(facts, name, places[name]) for name in named), _aorta_impression(facts))
-    return Statement(lang, (*clauses, _confidence(facts, confidence, novelty, _aorta_doubts(facts))))
+    return Statement(lang, (*clauses, *confidence_clauses(facts, confidence, claim, _grounds(facts), _aorta_doubts(facts))))
 
 
 def _site(facts: Facts, organ: str) -> Clause:
@@ -206,23 +207,6 @@ def _size_doubt(facts: Facts) -> list[tuple[str, str]]:
     return []
 
 
-def _confidence(facts: Facts, confidence: float, novelty: str, doubts: Sequence[tuple[str, str]]) -> Clause:
-    level = _level(facts.say, confidence)
-    words = facts.say(" or ", "、または").join(text for text, _ in doubts) or facts.say("a clearer image", "より明瞭な画像")
-    grounds = _grounds(facts)
-    reasons = facts.say(", ", "、").join(ground for ground, _ in grounds) or facts.say("the image alone", "画像全体の印象")
-    text = facts.say(
-        f"Confidence {confidence:.0%} ({level}), because of {reasons}; {words} would change this conclusion.",
-        f"確信度{confidence:.0%}（{level}）。根拠は{reasons}であり、{words}により結論は変わり得ます。",
-    )
-    if novelty != "familiar":
-        text += facts.say(
-            f" The scan is {novelty}: treat the confidence with caution.",
-            "本検査は学習データと異なる特徴を持つため、確信度は慎重に解釈してください。",
-        )
-    return Clause("confidence", text, tuple(dict.fromkeys(name for _, name in (*grounds, *doubts))))
-
-
 def _grounds(facts: Facts) -> list[tuple[str, str]]:
     """What speaks for the finding, as (words, measurement)."""
     grounds: list[tuple[str, str]] = []
@@ -239,12 +223,6 @@ def _grounds(facts: Facts) -> list[tuple[str, str]]:
     if ratio is not None:
         grounds.append((facts.say(f"signal ratio {ratio:.2f}", f"信号比{ratio:.2f}"), "contrast_ratio"))
     return grounds
-
-
-def _level(say: Callable[[str, str], str], confidence: float) -> str:
-    if confidence >= HIGH:
-        return say("high", "高い")
-    return say("moderate", "中等度") if confidence >= LOW else say("low", "低い")
 
 
 def _widest(facts: Facts) -> Clause:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cad.errors import ModelError, Refusal
+from cad.explain.claim import claim_of_scan
 from cad.explain.features import scan_features
 from cad.explain.novelty import NoveltyReference
 from cad.explain.statement import aorta_statement
@@ -173,7 +174,7 @@ class AortaTask:
         confidence = settings.confidence_of(widest)
         if confidence < LEAST_SHOWN:
             return ()
-        box = Box.cube(widest.position_mm, widest.value)
+        box, claimed = Box.cube(widest.position_mm, widest.value), claim_of_scan(novelty.level)
         finding = Finding(
             rank=1,
             task=self.name,
@@ -183,8 +184,9 @@ class AortaTask:
             confidence=confidence,
             measurements=tuple(measurements),
             evidence=Evidence(_slice_at(volume, widest.position_mm), box, mask_sha256=hard(soft).digest()),
-            statement=aorta_statement(measurements, confidence, lang, novelty=novelty.level),
+            statement=aorta_statement(measurements, confidence, lang, claim=claimed),
             model=model.version,
+            claim=claimed,
         )
         return (finding,)
 

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from scipy.special import expit
 
 from cad.detect.cascade import Funnelled, Fusion, Sight, Suspect, Thresholds, run_cascade
 from cad.errors import ModelError, Refusal
+from cad.explain.claim import claim
 from cad.explain.confidence import Calibration
 from cad.explain.conformal import Verdicts
+from cad.explain.counterfactual import rescored
 from cad.explain.faithfulness import assess
 from cad.explain.features import scan_features
 from cad.explain.follow_up import SURE
 from cad.explain.heatmap import hirescam_3d
 from cad.explain.novelty import NoveltyReference
 from cad.explain.sanity import MapSanity
-from cad.explain.stability import StabilityReference
-from cad.finding import Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
+from cad.explain.stability import StabilityReference, probe
+from cad.finding import Claim, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.measure.density import measure_density
 from cad.measure.descriptors import measure_margin, measure_shape
 from cad.measure.extent import measure_extent
@@ -53,7 +56,7 @@ def no_hints(_measurements: Sequence[Measurement], _others: int) -> tuple[Measur
 class State(Protocol):
     """Writes the statement of a finding from what was measured (see cad.explain.statement)."""
 
-    def __call__(self, measurements: Sequence[Measurement], confidence: float, lang: str, *, novelty: str = ...) -> Statement:
+    def __call__(self, measurements: Sequence[Measurement], confidence: float, lang: str, *, claim: Claim = ...) -> Statement:
         """The statement; raises ShokenError for an unknown language."""
         ...
 
@@ -107,6 +110,17 @@ class CascadeSettings:
             stability=StabilityReference.from_dict(stored.get("stability", {})),
             maps=MapSanity.from_dict(stored.get("maps", {})),
             reliability=reliability_of(stored.get("reliability")),
+        ).at_prevalence(stored.get("prevalence"))
+
+    def at_prevalence(self, share: float | None) -> CascadeSettings:
+        """The same with confidences for a place where `share` of all scans hold a lesion; as calibrated where that is not stated."""
+        if share is None:
+            return self
+        known = self.reliability
+        return replace(
+            self,
+            calibration=self.calibration.at_prevalence(share),
+            reliability=None if known is None else replace(known, stated_prevalence=share),
         )
 
 
@@ -168,11 +182,12 @@ class CascadeTask:
         scene = _Scene(volume, seen, model, settings, novelty, lang)
         pairs = [self._finding(rank, suspect, scene) for rank, suspect in enumerate(shown, start=1)]
         return TaskResult(
-            findings=self.told([finding for finding, _ in pairs], lang, novelty.level),
+            findings=self.told([finding for finding, _ in pairs], lang),
             funnel=self._funnel(found, len(pairs)),
             model=model.version,
             exhibits=tuple(exhibit for _, exhibit in pairs),
             novelty=novelty,
+            reliability=settings.reliability,
         )
 
     def train(self, folder: Path, progress: Progress) -> TrainedModel:
@@ -196,7 +211,8 @@ class CascadeTask:
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
         heat = suspect.patch.like(hirescam_3d(reducer, pixels), unit="1")
-        faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels))
+        check = scene.settings.maps.outcome
+        faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels), model_check=check)
         finding = Finding(
             rank=rank,
             task=self.name,
@@ -208,18 +224,29 @@ class CascadeTask:
             evidence=_evidence(scene.volume, mask, heat, suspect, faithfulness),
             statement=Statement(scene.lang, ()),
             model=scene.model.version,
+            claim=self._claim(suspect, mask, scene),
         )
         return finding, Exhibit(self.name, rank, scene.volume, mask, heat)
 
-    def told(self, findings: Sequence[Finding], lang: str, novelty: str) -> tuple[Finding, ...]:
-        """The findings with hints and statement, from everything measured so far; what an earlier telling added is told anew."""
-        return tuple(self._tell(finding, _others(finding, findings), lang, novelty) for finding in findings)
+    def _claim(self, suspect: Suspect, mask: Volume, scene: _Scene) -> Claim:
+        """What is claimed, and the confidence had the lesion another density or size."""
+        settings, reducer, pixels = scene.settings, scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
+        made = claim(suspect.logit, probe(pixels, reducer), settings.verdicts, settings.stability, scene.novelty.level)
+        window = (scene.seen.low, scene.seen.high) if scene.volume.unit == "HU" else None
+        moved = rescored(pixels, np.asarray(mask.voxels), mask.grid.spacing_mm[0], reducer, window)
+        then = [(name, settings.calibration.apply(float(expit(suspect.logit + settings.fusion.reduce * move)))) for name, move in moved]
+        return replace(made, if_changed=tuple(then))
 
-    def _tell(self, finding: Finding, others: int, lang: str, novelty: str) -> Finding:
+    def told(self, findings: Sequence[Finding], lang: str) -> tuple[Finding, ...]:
+        """The findings with hints and statement, from everything measured so far; what an earlier telling added is told anew."""
+        return tuple(self._tell(finding, _others(finding, findings), lang) for finding in findings)
+
+    def _tell(self, finding: Finding, others: int, lang: str) -> Finding:
         hints = self.hints(finding.measurements, others)
         stale = {hint.name for hint in hints}
         measured = (*(m for m in finding.measurements if m.name not in stale), *hints)
-        return replace(finding, measurements=measured, statement=self.state(measured, finding.confidence, lang, novelty=novelty))
+        said = self.state(measured, finding.confidence, lang, claim=finding.claim)
+        return replace(finding, measurements=measured, statement=said)
 
     def _measure(self, close_up: Volume, soft: Volume, region: Volume) -> tuple[Measurement, ...]:
         density = measure_density(close_up, soft)

@@ -15,7 +15,7 @@ from cad.errors import Refusal, ShokenError
 from cad.finding import Exhibit, Finding, Measurement
 from cad.model import ModelVersion
 from cad.networks import LoadedModel
-from cad.report import Funnel, Novelty
+from cad.report import Funnel, Novelty, Reliability
 from cad.study import Series
 from cad.volume import Volume
 
@@ -50,6 +50,7 @@ class TaskResult:
     measurements: tuple[Measurement, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()
     novelty: Novelty | None = None
+    reliability: Reliability | None = None
     warnings: tuple[Refusal, ...] = ()
 
 

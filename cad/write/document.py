@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from cad.finding import Evidence, Finding, Measurement
+from cad.finding import Claim, Evidence, Finding, Measurement
 from cad.model import ModelVersion
-from cad.report import CaseReport
+from cad.report import CaseReport, Reliability
 from cad.space import Box
 
 
@@ -30,6 +30,7 @@ def case_document(report: CaseReport) -> dict[str, Any]:
         "warnings": [asdict(warning) for warning in report.warnings],
         "choices": [asdict(choice) for choice in report.choices],
         "novelty": [asdict(novelty) for novelty in report.novelty],
+        "reliability": [_reliability(found) for found in report.reliability],
         "models": [_full_model(model) for model in report.models],
         "settings_sha256": report.settings_sha256,
     }
@@ -45,12 +46,31 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "scores": [{"stage": stage, "score": score} for stage, score in finding.candidate.scores],
         "diameter_mm": finding.diameter_mm,
         "confidence": finding.confidence,
+        "claim": _claim(finding.claim),
         "measurements": [_measurement(m) for m in finding.measurements],
         "evidence": _evidence(finding.evidence),
         "statement": finding.statement.text,
         "statement_lang": finding.statement.lang,
         "statement_clauses": [asdict(clause) for clause in finding.statement.clauses],
         "model": {"name": finding.model.name, "version": finding.model.version, "sha256": finding.model.sha256},
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    lesions, n = claim.called
+    return {
+        **asdict(claim),
+        "called": {"lesions": lesions, "n": n},
+        "if_changed": [{"change": change, "confidence": confidence} for change, confidence in claim.if_changed],
+    }
+
+
+def _reliability(found: Reliability) -> dict[str, Any]:
+    keys = ("confidence", "observed", "low", "high", "n")
+    return {
+        **asdict(found),
+        "curve": [dict(zip(keys, row, strict=True)) for row in found.curve],
+        "losses": [{"method": method, "loss": loss} for method, loss in found.losses],
     }
 
 

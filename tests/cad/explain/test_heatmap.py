@@ -49,7 +49,9 @@ def test_a_true_map_is_trusted_and_a_false_one_is_not():
     assert true.pointing_hit
     assert true.mass_inside == 1.0
     assert true.deletion_drop > true.random_drop
+    assert true.insertion_gain > max(true.random_gain, 0)
     assert true.trustworthy
+    assert not assess(network, patch, mask.astype(np.float32), mask, model_check="failed").trustworthy
     false = np.zeros(patch.shape, np.float32)
     false[12:15, 12:15, 12:15] = 1
     wrong = assess(network, patch, false, mask)

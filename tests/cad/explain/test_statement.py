@@ -5,9 +5,10 @@ import re
 import pytest
 
 from cad.errors import ShokenError
+from cad.explain.claim import claim_of_scan
 from cad.explain.statement import aorta_statement, lesion_statement, nodule_statement
 from cad.explain.wording import AORTA_PLACES, LOCATIONS, OUTCOMES, TEXTURES
-from cad.finding import Measurement
+from cad.finding import Claim, Measurement
 
 NODULE = (
     Measurement("location", None, "", "m", label="right_upper_zone"),
@@ -87,11 +88,11 @@ def test_what_was_not_measured_is_said_to_be_so(lang, words):
 
 def test_size_texture_and_novelty_change_the_words():
     small = tuple(Measurement(m.name, 4.0, "mm", "m") if m.name.endswith("_axis") else m for m in NODULE)
-    said = nodule_statement(small, 0.2, "en", novelty="unusual").text
+    said = nodule_statement(small, 0.2, "en", claim=claim_of_scan("unusual")).text
     assert "below the 6 mm" in said
     assert "growth beyond 6 mm" in said
     assert "(low)" in said
-    assert "The scan is unusual" in said
+    assert "the scan is unusual" in said
     calcified = tuple(Measurement("texture", None, "", "m", label="calcified") if m.name == "texture" else m for m in NODULE)
     assert "calcified nodule" in nodule_statement(calcified, 0.5, "en").text
 
@@ -126,3 +127,40 @@ def test_both_languages_know_the_same_words():
         assert set(tables["en"]) == set(tables["ja"])
     with pytest.raises(ShokenError, match="en, ja"):
         nodule_statement(NODULE, 0.5, "de")
+
+
+def claimed(**facts):
+    return Claim("lesion", 0.9, (38, 41), if_changed=(("fat", 0.12), ("erased", 0.02)), **facts)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        (
+            "en",
+            (
+                "Called a lesion: of 41 calibration findings called so, 38 (93%) were",
+                "at most 10% of the look-alikes",
+                "fat 12%, painted over 2%",
+            ),
+        ),
+        ("ja", ("同判定41件中38件、93%が病変", "偽陽性がこう判定されるのは最大10%", "脂肪濃度なら12%、消去すると2%")),
+    ],
+)
+def test_the_verdict_says_how_often_it_was_right_and_what_would_change_the_score(lang, words):
+    said = nodule_statement(NODULE, 0.9, lang, claim=claimed())
+    assert [c.topic for c in said.clauses][-3:] == ["confidence", "verdict", "if_changed"]
+    assert all(word in said.text for word in words)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words", "gone"),
+    [
+        ("en", ("Score 90%, not calibrated for such a finding", "does not hold under small changes", "Undecided"), "Confidence"),
+        ("ja", ("スコア90%（このような所見には較正されていません）", "スコアが保たれない", "判定は保留"), "確信度90%"),
+    ],
+)
+def test_a_claim_that_was_taken_away_is_not_worded_as_a_confidence(lang, words, gone):
+    said = nodule_statement(NODULE, 0.9, lang, claim=Claim("unsure", 0.9, calibrated=False, doubts=("unsteady",))).text
+    assert all(word in said for word in words)
+    assert gone not in said

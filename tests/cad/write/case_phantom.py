@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 
 from cad.errors import Refusal
-from cad.finding import Candidate, Clause, CrossSection, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
+from cad.finding import Candidate, Claim, Clause, CrossSection, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.model import ModelVersion, OperatingPoint
-from cad.report import CaseReport, Funnel, Novelty, SeriesChoice
+from cad.report import CaseReport, FamilyNovelty, Funnel, Novelty, OddFeature, Reliability, SeriesChoice
 from cad.space import Box, Grid
 from cad.volume import Volume
 
@@ -108,10 +108,21 @@ def finding(rank: int, confidence: float, *, lang: str = "en", trustworthy: bool
         2 * radius,
         confidence,
         measurements,
-        Evidence(("2.25.1046123", "2.25.1046124"), box, "c5" * 32, "d6" * 32, Faithfulness(trustworthy, 0.61, 0.44, 0.05, trustworthy)),
+        Evidence(
+            ("2.25.1046123", "2.25.1046124"),
+            box,
+            "c5" * 32,
+            "d6" * 32,
+            Faithfulness(trustworthy, 0.61, 0.44, 0.05, trustworthy, 0.11, 0.38, 0.04, 0.21, "passed"),
+        ),
         Statement(lang, clauses),
         MODEL,
+        CLAIM if trustworthy else DOUBTED,
     )
+
+
+CLAIM = Claim("lesion", 0.9, (38, 41), True, (), 0.4, 2.1, 0.6, (("erased", 0.02), ("small", 0.31), ("fat", 0.12), ("calcium", 0.05)))
+DOUBTED = Claim("unsure", 0.9, (0, 0), False, ("unsteady", "looks_unlike"), 3.4, 2.1, 1.3)
 
 
 def sections() -> tuple[CrossSection, ...]:
@@ -156,7 +167,37 @@ def report(lang: str = "en", *, findings: int = 2) -> CaseReport:
         ),
         novelty=(
             Novelty("lung_nodule_ct", 0.18, "familiar"),
-            Novelty("aorta_ct", 0.71, "unusual", ("contrast phase not seen in training", "field of view cut at the left")),
+            Novelty(
+                "aorta_ct",
+                0.71,
+                "unusual",
+                ("slice_spacing_mm 6, in training 1.25 to 5",),
+                (
+                    FamilyNovelty("protocol", "unusual", 1.6, (OddFeature("slice_spacing_mm", 6.0, 1.25, 5.0),)),
+                    FamilyNovelty("noise", "familiar", 0.4),
+                ),
+                50,
+                0.05,
+                1 / 51,
+            ),
+        ),
+        reliability=(
+            Reliability(
+                task="lung_nodule_ct",
+                method="beta",
+                candidates=214,
+                lesions=44,
+                scans=50,
+                scans_with_lesion=30,
+                brier=0.061,
+                brier_interval=(0.041, 0.085),
+                ece=0.028,
+                ece_interval=(0.021, 0.064),
+                raw_brier=0.19,
+                raw_ece=0.31,
+                curve=((0.04, 0.03, 0.01, 0.08, 150), (0.32, 0.4, 0.2, 0.6, 20), (0.88, 0.9, 0.77, 0.96, 44)),
+                losses=(("temperature", 0.31), ("platt", 0.22), ("beta", 0.21), ("isotonic", 0.23)),
+            ),
         ),
         models=(MODEL, AORTA_MODEL),
         settings_sha256="e7" * 32,
