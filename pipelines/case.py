@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from cad.errors import Refusal
+from cad.finding import Exhibit
 from cad.model import ModelVersion
 from cad.read.assemble import assemble
 from cad.read.headers import read_headers
@@ -65,7 +66,7 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
     meter.begin("write")
     patient = next((study.patient for study in scan.studies), "")
     report = _report(order, patient, (*scan.refusals, *choosing.refusals), choosing, looks, bench)
-    written = _write(report, looks, order.folder)
+    written = write_case(report, _exhibits(looks), order.folder, bench.receiver)
     meter.end()
     unused, series_of = fates(order.files, series, scan.refusals, choosing, looks)
     return CaseRun(written, len(series), series_of, unused)
@@ -121,6 +122,9 @@ def _models(used: Sequence[ModelVersion]) -> tuple[ModelVersion, ...]:
     return tuple(sorted({model.sha256: model for model in used}.values(), key=lambda model: model.name))
 
 
-def _write(report: CaseReport, looks: Sequence[Look], folder: Path) -> CaseReport:
-    exhibits = tuple(exhibit for look in looks if look.result for exhibit in look.result.exhibits)
-    return write_case(report, exhibits, folder)
+def _exhibits(looks: Sequence[Look]) -> tuple[Exhibit, ...]:
+    """What the tasks show; one that shows nothing of the whole case still names the volume it looked through."""
+    done = [(look, look.result) for look in looks if look.result]
+    shown = [exhibit for _, result in done for exhibit in result.exhibits]
+    whole = {exhibit.task for exhibit in shown if exhibit.rank == 0}
+    return (*shown, *(Exhibit(look.task.name, 0, look.volume) for look, _ in done if look.task.name not in whole))

@@ -21,12 +21,14 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 
 from cad.errors import ShokenError
 from cad.read.limits import USUAL, Limits
+from cad.write.dicom_receiver import HEAT_MAPS, SEGMENTATIONS, HeatMapForm, SegmentationForm
 
 ENV_PREFIX = "SHOKEN_"
 SETTINGS_VARIABLE = "SHOKEN_SETTINGS"
-OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK", "SHOKEN_VAULT_KEY", "SHOKEN_VAULT_KEY_FILE"})
+_SECRETS = ("SHOKEN_VAULT_KEY", "SHOKEN_VAULT_KEY_FILE", "SHOKEN_DICOMWEB_TOKEN", "SHOKEN_DICOMWEB_USER", "SHOKEN_DICOMWEB_PASSWORD")
+OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK", *_SECRETS})
 FILE = "_file"
-RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading", "backend"})
+RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading", "backend", "dicom_segmentation", "dicom_heat_maps"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Engine = Literal["serial", "processes", "ray"]
@@ -66,6 +68,8 @@ class Settings(BaseSettings):
     reading: Annotated[Limits, NoDecode] = Field(
         default=USUAL, description="a table of [warn, refuse] pairs: " + ", ".join(field.name for field in fields(Limits))
     )
+    dicom_segmentation: SegmentationForm = Field(default="binary", description=", ".join(SEGMENTATIONS))
+    dicom_heat_maps: HeatMapForm = Field(default="parametric_map", description=", ".join(HEAT_MAPS))
     mlflow_uri: str = Field(default="", description="an MLflow tracking address such as sqlite:////path/mlflow.db")
 
     @field_validator("tasks", mode="before")

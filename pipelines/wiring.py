@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.read.limits import USUAL, Limits
 from cad.tasks.task import Task, installed_tasks, task_named
+from cad.write.dicom_receiver import USUAL as ANY_RECEIVER
+from cad.write.dicom_receiver import Receiver
 from pipelines.config import Settings, SettingsError, state_folder
 from pipelines.ports import ModelStore, Runner
 from pipelines.registry.ledger import ModelLedger
@@ -30,13 +32,15 @@ BATCH_JOBS_PER_WORKER = 2000
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a case is screened with: tasks whose model is usable, their digests, why others are left out, and reading's thresholds."""
+    """What a case is screened with: tasks whose model is usable, their digests, why others are left out, reading's thresholds, and who
+    receives the DICOM objects."""
 
     tasks: Mapping[str, Task]
     models: ModelStore
     digests: Mapping[str, str]
     refused: tuple[Refusal, ...] = ()
     limits: Limits = USUAL
+    receiver: Receiver = ANY_RECEIVER
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +82,8 @@ def desk(settings: Settings) -> Desk:
 def bench(settings: Settings) -> Bench:
     """Tasks and models. Raises ShokenError naming an unknown task's alternatives, ModelError when no task has a model."""
     tasks = {name: task_named(name) for name in settings.tasks} if settings.tasks else installed_tasks()
-    return equipped(tasks, models(settings), settings.reading)
+    receiver = Receiver(settings.dicom_segmentation, settings.dicom_heat_maps)
+    return replace(equipped(tasks, models(settings), settings.reading), receiver=receiver)
 
 
 def equipped(tasks: Mapping[str, Task], store: ModelStore, limits: Limits = USUAL) -> Bench:

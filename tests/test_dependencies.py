@@ -54,7 +54,7 @@ def test_every_imported_library_is_declared() -> None:
 def test_the_locks_pin_all_that_is_declared() -> None:
     locked = pinned("requirements.lock", "requirements-dev.lock")
     assert {canonical(line) for line in PROJECT["dependencies"]} <= set(pinned("requirements.lock"))
-    extras = ("documents", "mlops", "pixels", "vault", "dev")
+    extras = ("documents", "exchange", "mlops", "pixels", "vault", "dev")
     assert {canonical(line) for extra in extras for line in PROJECT["optional-dependencies"][extra]} <= set(locked)
 
 

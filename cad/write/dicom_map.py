@@ -1,0 +1,103 @@
+"""A finding's heat map as a Parametric Map over its source series (PS3.3 A.75), or as a picture that every viewer shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+from highdicom import PlanePositionSequence, VOILUTTransformation
+from highdicom.pm import ParametricMap, RealWorldValueMapping
+from highdicom.sc import SCImage
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.sr.codedict import codes
+
+from cad.finding import Finding
+from cad.volume import Volume
+from cad.write.dicom_codes import private
+from cad.write.dicom_made import Made, Maker, finished
+from cad.write.dicom_seg import places
+from cad.write.dicom_source import Source, on_frames
+
+NUMBER = 9100
+_LEAST = 0.01  # of the map's greatest value: what is cooler is no part of the picture
+
+
+def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source, maker: Maker, *, whole: bool) -> Made | None:
+    """The map as float32 in [0, 1] on the source's pixels; None where it is cold everywhere.
+
+    Only frames with heat in them are there. Without `whole` they are cut to the rows and columns with heat; the places say where
+    they lie. `whole` is for viewers that lay a map over an image only where both have the same rows and columns.
+    """
+    heat = on_frames(heatmap, source)
+    warm: NDArray[np.bool_] = np.asarray(heat > _LEAST * float(heat.max()))
+    if not warm.any():
+        return None
+    depth, rows, columns = (_span(np.asarray(warm.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
+    if whole:
+        rows, columns = slice(0, source.rows), slice(0, source.columns)
+    part = replace(source, frames=source.frames[depth])
+    made = ParametricMap(
+        source_images=list(source.headers) if len(source.headers) == 1 else [source.header_of(frame) for frame in part.frames],
+        pixel_array=np.ascontiguousarray(heat[depth, rows, columns]),
+        contains_recognizable_visual_features=False,
+        real_world_value_mappings=[_mapping()],
+        voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
+        content_label="HEAT_MAP",
+        content_description=_said(finding),
+        series_description=f"Shoken heat map, finding {finding.rank}",
+        **{**places(part), "plane_positions": _cut_positions(part, rows.start, columns.start)},
+        **maker.start(NUMBER + finding.rank),
+        **maker.equipment(),
+    )
+    made.Laterality = None  # the source's body part may be one of a pair, and nothing says which
+    return finished(name, made, source, maker)
+
+
+def picture(name: str, finding: Finding, png: bytes, source: Source, maker: Maker) -> Made:
+    """The drawn heat map (three planes, outline, colour bar) as a secondary capture."""
+    pixels = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+    made = SCImage.from_ref_dataset(
+        source.headers[0],
+        pixel_array=pixels,
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "P"),
+        series_description=f"Shoken heat map, finding {finding.rank}",
+        **maker.start(NUMBER + finding.rank),
+        **maker.equipment(),
+    )
+    made.DerivationDescription = _said(finding)
+    made.BurnedInAnnotation = "NO"  # side letters, scale and heat; nothing of the patient
+    return finished(name, made, source, maker)
+
+
+def _mapping() -> RealWorldValueMapping:
+    return RealWorldValueMapping(
+        lut_label="heat",
+        lut_explanation="share of the strongest evidence",
+        unit=codes.UCUM.NoUnits,
+        value_range=(0.0, 1.0),
+        slope=1,
+        intercept=0,
+        quantity_definition=private("heat", "Heat of a class activation map"),
+    )
+
+
+def _said(finding: Finding) -> str:
+    faithfulness = finding.evidence.faithfulness
+    trust = "" if faithfulness is None or faithfulness.trustworthy else "NOT TRUSTWORTHY: failed its own test. "
+    return f"{trust}Heat map of finding {finding.rank} ({finding.task}), research use only"[:64]
+
+
+def _cut_positions(source: Source, row: int, column: int) -> Sequence[PlanePositionSequence]:
+    corner = np.array([row, column, 1.0])
+    return [PlanePositionSequence("PATIENT", (frame.affine @ corner).tolist()) for frame in source.frames]
+
+
+def _span(used: NDArray[np.bool_]) -> slice:
+    found = np.flatnonzero(used)
+    return slice(int(found[0]), int(found[-1]) + 1)

@@ -1,0 +1,340 @@
+"""DICOM output: that outlines, values and references arrive where and as they were, whatever the source looked like."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_cases import BALL_MM, RADIUS_MM, ball, case_report, exhibits, made, parsed, series
+from factory import Layout, reverse, shuffle, small_grid
+from highdicom.ko import KeyObjectSelectionDocument
+from highdicom.seg import Segmentation
+from highdicom.sr import Comprehensive3DSR, srread
+from pydicom.sr.codedict import codes
+
+from cad.errors import Refusal, ShokenError
+from cad.finding import Exhibit
+from cad.read.segmentation import read_segmentation
+from cad.space import Grid
+from cad.volume import Volume
+from cad.write.dicom import dicom_files
+from cad.write.dicom_receiver import SEGMENTATIONS, USUAL, Receiver
+from cad.write.dicom_source import mask_on_frames, on_frames, source_of
+from tests.cad.read.defects import enhanced
+
+DCIODVFY, DSRDUMP = shutil.which("dciodvfy"), shutil.which("dsrdump")
+CORONAL = Grid((12, 40, 32), np.array([[0, 0, 0.8, -12.4], [2.5, 0, 0, -13.75], [0, -0.8, 0, 15.6], [0, 0, 0, 1.0]]))
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory) -> Volume:
+    return series(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def files(volume):
+    return made(volume)
+
+
+def test_a_case_has_each_object_once(files):
+    assert sorted(files.files) == ["kos.dcm", "map-01.dcm", "seg.dcm", "sr.dcm"]
+    assert files.warnings == ()
+    uids = [parsed(files, name).SOPInstanceUID for name in files.files]
+    assert len(set(uids)) == 4
+
+
+@pytest.mark.parametrize("encoding", SEGMENTATIONS)
+@pytest.mark.parametrize(
+    ("layout", "change"),
+    [
+        (Layout(small_grid()), lambda d: d),
+        (Layout(small_grid()), reverse),
+        (Layout(small_grid()), shuffle),
+        (Layout(CORONAL), lambda d: d),
+        (Layout(small_grid((9, 40, 32), (3.0, 0.8, 0.8)), along_mm=(0, 3, 6, 9, 12, 15, 18, 22, 26)), lambda d: d),
+    ],
+    ids=["plain", "reversed", "shuffled", "coronal", "uneven"],
+)
+def test_an_outline_lies_where_it_was_drawn(tmp_path, encoding, layout, change):
+    read = series(tmp_path / "in", layout, change)
+    (tmp_path / "seg.dcm").write_bytes(made(read, Receiver(segmentation=encoding)).files["seg.dcm"])
+    source = source_of(read)
+    seg = pydicom.dcmread(tmp_path / "seg.dcm")
+    frames = {tuple(frame.affine[:, 2].round(3)): k for k, frame in enumerate(source.frames)}
+    seen = np.zeros((len(source.frames), source.rows, source.columns), dtype=bool)
+    pixels = seg.pixel_array.reshape(-1, source.rows, source.columns)
+    for plane, group in zip(pixels, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        place = tuple(np.round([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient], 3))
+        number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber) if encoding == "binary" else 1
+        seen[frames[place]] |= plane == 1 if number == 1 else False
+    points = np.stack(
+        [[frame.affine @ (r, c, 1) for r in range(source.rows) for c in range(source.columns)] for frame in source.frames]
+    ).reshape(*seen.shape, 3)
+    truth = np.linalg.norm(points - BALL_MM, axis=-1) < RADIUS_MM
+    assert truth.sum() > 200
+    assert 2 * (truth & seen).sum() / (truth.sum() + seen.sum()) > 0.95
+
+
+@pytest.mark.parametrize("encoding", SEGMENTATIONS)
+def test_our_own_reader_gets_the_same_outlines_back(tmp_path, volume, encoding):
+    (tmp_path / "seg.dcm").write_bytes(made(volume, Receiver(segmentation=encoding)).files["seg.dcm"])
+    labels = read_segmentation(tmp_path / "seg.dcm", volume.grid)
+    source = source_of(volume)
+    assert sorted(labels.masks.keys() - {"Background"}) == ["Aorta", "Finding 1"]
+    for exhibit, name in zip(exhibits(volume), ("Finding 1", "Aorta"), strict=True):
+        assert np.array_equal(labels.masks[name].voxels.astype(bool), mask_on_frames(exhibit.mask, source))
+
+
+def test_frames_of_one_enhanced_object_are_named_by_their_numbers(tmp_path):
+    read = series(tmp_path, change=enhanced)
+    files = made(read)
+    assert files.warnings == ()
+    source, report = source_of(read), Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm"))
+    (planar,) = report.content.get_planar_roi_measurement_groups()
+    reference = planar.roi.ContentSequence[0].ReferencedSOPSequence[0]
+    (frame,) = [frame for frame in source.frames if frame.number == int(reference.ReferencedFrameNumber)]
+    assert frame.off_mm(np.array(BALL_MM)) < 2.5
+    seg = Segmentation.from_dataset(parsed(files, "seg.dcm"))
+    (tmp_path / "seg.dcm").write_bytes(files.files["seg.dcm"])
+    masks = read_segmentation(tmp_path / "seg.dcm", read.grid).masks
+    assert masks["Finding 1"].voxels.sum() == mask_on_frames(ball(read), source).sum()
+    assert {uid for _, _, uid in seg.get_source_image_uids()} == {source.frames[0].sop_instance_uid}
+
+
+def test_a_tilted_gantry_keeps_its_own_planes(tmp_path):
+    read = series(tmp_path, Layout(small_grid(), tilt_degrees=15))
+    source = source_of(read)
+    found = mask_on_frames(ball(read), source)
+    volume_mm3 = found.sum() * 0.8 * 0.8 * 2.5
+    assert volume_mm3 == pytest.approx(4 / 3 * np.pi * RADIUS_MM**3, rel=0.08)
+
+
+def test_what_lies_between_two_slices_is_still_marked(volume):
+    centre = (2.0, 2.0, float(volume.grid.to_mm((5.5, 0, 0))[2]))
+    speck = ball(volume, centre, 0.9, 0.3)
+    source = source_of(volume)
+    assert (on_frames(speck, source) >= 0.5).sum() == 0
+    found = mask_on_frames(speck, source)
+    assert 1 <= found.sum() <= 9
+    k, row, column = (int(v) for v in np.argwhere(found)[0])
+    assert np.linalg.norm(source.frames[k].affine @ (row, column, 1) - centre) < 2.5
+
+
+def test_the_source_s_false_slice_spacing_is_not_copied(tmp_path):
+    def lie(datasets):
+        for dataset in datasets:
+            dataset.SpacingBetweenSlices, dataset.SliceThickness = 0.625, 5.0
+        return datasets
+
+    measures = parsed(made(series(tmp_path, change=lie)), "seg.dcm").SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (float(measures.SpacingBetweenSlices), float(measures.SliceThickness)) == (2.5, 5.0)
+
+
+def test_the_same_case_gives_the_same_bytes_and_another_content_other_uids(volume, files):
+    assert made(volume).files == files.files
+    japanese = made(volume, lang="ja")
+    assert parsed(japanese, "sr.dcm").SOPInstanceUID != parsed(files, "sr.dcm").SOPInstanceUID
+    assert parsed(japanese, "seg.dcm").SOPInstanceUID == parsed(files, "seg.dcm").SOPInstanceUID
+    for name in files.files:
+        dataset = parsed(files, name)
+        assert (dataset.PatientName, dataset.StudyDate, dataset.LongitudinalTemporalInformationModified) == (
+            "PAB2C3",
+            "20240102",
+            "MODIFIED",
+        )
+        dates = {e.value for e in dataset.iterall() if e.VR in ("DA", "DT") and e.value}
+        assert dates <= {"20240102"}, name
+
+
+def test_a_study_without_dates_gets_the_date_that_stands_for_none(tmp_path):
+    def empty(datasets):
+        for dataset in datasets:
+            dataset.StudyDate, dataset.StudyTime, dataset.PatientSex = "", "25:99", "unknown"
+        return datasets
+
+    report = parsed(made(series(tmp_path, change=empty)), "sr.dcm")
+    assert (report.ContentDate, report.ContentTime, report.StudyTime, report.PatientSex) == ("19000101", "000000", "", "")
+
+
+def test_the_report_says_it_in_codes_and_refers_to_what_is_there(files):
+    report = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm"))
+    seg, heat = Segmentation.from_dataset(parsed(files, "seg.dcm")), parsed(files, "map-01.dcm")
+    (volumetric,) = [g for g in report.content.get_volumetric_roi_measurement_groups() if g.finding_type == codes.SCT.Nodule]
+    assert volumetric.finding_sites[0].value == codes.SCT.Lung
+    (outline,) = [item for item in volumetric[0].ContentSequence if item.name == codes.DCM.ReferencedSegment]
+    assert outline.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == seg.SOPInstanceUID
+    assert int(outline.ReferencedSOPSequence[0].ReferencedSegmentNumber) == 1
+    description = seg.get_segment_description(1)
+    assert (volumetric.tracking_uid, volumetric.tracking_identifier) == (description.tracking_uid, description.tracking_id)
+    values = {m.name.meaning: (m.value, m.unit.value) for m in volumetric.get_measurements()}
+    assert values["Long axis"] == (14.0, "mm")
+    assert values["Certainty of Finding"] == (87.0, "%")
+    assert values["Attenuation Coefficient"] == (31.0, "[hnsf'U]")
+    evaluations = {e.name.meaning: e.value.value for e in volumetric.get_qualitative_evaluations()}
+    assert evaluations["Texture of nodule"] == "RID50152"
+    assert evaluations["solid part diameter outcome"] == "cut_by_scan_edge"
+    assert {uid for _, _, uid, _ in report.get_evidence()} >= {seg.SOPInstanceUID, heat.SOPInstanceUID}
+    texts = {str(element.value) for element in report.iterall() if element.keyword == "TextValue"}
+    assert f"sha256={'a3' * 32}" in texts
+    assert any(text.startswith("A 14.0 mm nodule in the left lung.") for text in texts)
+
+
+def test_the_planar_group_draws_the_outline_on_its_slice(volume, files):
+    report = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm"))
+    (planar,) = report.content.get_planar_roi_measurement_groups()
+    points = planar.roi.value
+    source = source_of(volume)
+    uid = planar.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    (frame,) = [frame for frame in source.frames if frame.sop_instance_uid == uid]
+    away = [np.linalg.norm(frame.affine @ (row - 0.5, column - 0.5, 1) - BALL_MM) for column, row in points]
+    assert (points[0] == points[-1]).all()
+    assert np.abs(np.array(away) - RADIUS_MM).max() < 0.8
+
+
+def test_landmarks_and_tasks_have_groups_of_their_own(files):
+    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_image_measurement_groups()
+    by_name = {group.finding_type.value: group for group in groups}
+    widest = by_name["aorta_max"].get_measurements()[0]
+    assert (widest.name, widest.value, widest.derivation) == (codes.SCT.Diameter, 42.0, codes.SCT.Maximum)
+    sinus = by_name["aorta_sinus"]
+    assert sinus.get_measurements() == []
+    assert [e.value.value for e in sinus.get_qualitative_evaluations()] == ["not_in_scan"]
+    counts = {m.name.value: m.value for m in by_name["lung_nodule_ct"].get_measurements()}
+    assert counts == {"candidates": 4.0, "candidates_shown": 1.0, "slices_looked_through": 12.0, "novelty_score": 0.18}
+
+
+def test_a_case_without_findings_still_says_that_a_task_looked(volume):
+    report = replace(case_report(volume), findings=(), measurements=())
+    files = dicom_files(report, (Exhibit("lung_nodule_ct", 0, volume),), {}, USUAL)
+    assert sorted(files.files) == ["sr.dcm"]
+    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_image_measurement_groups()
+    assert {group.finding_type.value for group in groups} == {"lung_nodule_ct", "aorta_ct"}
+
+
+def test_a_finding_without_an_outline_is_drawn_as_its_box(volume):
+    bare = replace(exhibits(volume)[0], mask=None, heatmap=None)
+    files = dicom_files(case_report(volume), (bare,), {}, USUAL)
+    assert sorted(files.files) == ["kos.dcm", "sr.dcm"]
+    (planar,) = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_planar_roi_measurement_groups()
+    assert np.ptp(planar.roi.value, axis=0) == pytest.approx([2 * RADIUS_MM / 0.8] * 2, abs=0.01)
+
+
+def test_a_heat_map_keeps_its_values_and_places(volume, files):
+    heat = parsed(files, "map-01.dcm")
+    values = np.frombuffer(heat.FloatPixelData, dtype=np.float32).reshape(-1, heat.Rows, heat.Columns)
+    expected = on_frames(exhibits(volume)[0].heatmap, source_of(volume))
+    assert values.max() == expected.max()
+    k, row, column = np.unravel_index(values.argmax(), values.shape)
+    group = heat.PerFrameFunctionalGroupsSequence[int(k)]
+    corner = np.array([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient])
+    assert np.linalg.norm(corner + np.array([0.8 * column, 0.8 * row, 0]) - BALL_MM) < 1.6
+    whole = parsed(made(volume, Receiver(heat_maps="parametric_map_whole_frames")), "map-01.dcm")
+    assert (whole.Rows, whole.Columns) == (40, 32)
+    assert "map-01.dcm" not in made(volume, Receiver(heat_maps="none")).files
+
+
+def test_a_viewer_that_knows_no_maps_gets_a_picture(volume):
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.new("RGB", (30, 20), (10, 200, 30)).save(png, "PNG")
+    receiver = Receiver(heat_maps="secondary_capture")
+    files = dicom_files(case_report(volume), exhibits(volume), {"finding-01-heat.png": png.getvalue()}, receiver)
+    picture = parsed(files, "map-01.dcm")
+    assert picture.pixel_array.shape == (20, 30, 3)
+    assert tuple(picture.pixel_array[0, 0]) == (10, 200, 30)
+
+
+def test_a_map_that_failed_its_test_says_so(volume):
+    report = case_report(volume)
+    (found,) = report.findings
+    untrusted = replace(found.evidence, faithfulness=replace(found.evidence.faithfulness, trustworthy=False))
+    files = dicom_files(replace(report, findings=(replace(found, evidence=untrusted),)), exhibits(volume), {}, USUAL)
+    assert parsed(files, "map-01.dcm").ContentDescription.startswith("NOT TRUSTWORTHY")
+
+
+def test_overlapping_outlines_stay_whole_where_the_form_can_hold_them(volume):
+    first, vessel = exhibits(volume)
+    both = (first, replace(vessel, mask=ball(volume, (BALL_MM[0] + 3, *BALL_MM[1:]), RADIUS_MM)))
+    source = source_of(volume)
+    counts = {}
+    for encoding in SEGMENTATIONS:
+        files = dicom_files(case_report(volume), both, {}, Receiver(segmentation=encoding))
+        seg = Segmentation.from_dataset(parsed(files, "seg.dcm"))
+        pixels = seg.get_pixels_by_source_instance([str(h.SOPInstanceUID) for h in source.headers], ignore_spatial_locations=False)
+        counts[encoding] = pixels.sum(axis=(0, 1, 2)).tolist()
+    expected = [int(mask_on_frames(exhibit.mask, source).sum()) for exhibit in both]
+    assert counts["binary"] == expected
+    assert counts["labelmap"][0] == expected[0]
+    assert counts["labelmap"][1] < expected[1]
+
+
+def test_key_objects_are_the_slices_of_the_evidence(volume, files):
+    keys = KeyObjectSelectionDocument.from_dataset(parsed(files, "kos.dcm"))
+    chosen = [uid for _, _, uid, _ in keys.get_evidence()] if hasattr(keys, "get_evidence") else str(keys)
+    assert case_report(volume).findings[0].evidence.key_slices[0] in chosen
+
+
+def test_the_report_s_pdf_is_wrapped_and_nothing_else(files):
+    wrapped = pydicom.dcmread(io.BytesIO(files.with_report(b"%PDF-1.7 odd")["pdf.dcm"]))
+    assert wrapped.EncapsulatedDocument[: wrapped.EncapsulatedDocumentLength] == b"%PDF-1.7 odd"
+    with pytest.raises(ShokenError, match="not a PDF"):
+        files.with_report(b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "reason"),
+    [("FrameOfReferenceUID", "", "no_frame_of_reference"), ("Rows", None, "source_unreadable")],
+)
+def test_a_source_that_cannot_be_referred_to_is_named(tmp_path, keyword, value, reason):
+    read = series(tmp_path)
+    for ref in read.sources:
+        dataset = pydicom.dcmread(ref.path)
+        setattr(dataset, keyword, value)
+        dataset.save_as(ref.path)
+    refused = source_of(read)
+    assert isinstance(refused, Refusal)
+    assert refused.reason == reason
+    files = made(read)
+    assert files.files == {}
+    assert [w.reason for w in files.warnings] == [f"dicom_{reason}"]
+    assert files.with_report(b"%PDF-1.7") == {}
+
+
+def test_images_that_name_a_frame_of_reference_each_share_one(tmp_path):
+    def each(datasets):
+        for k, dataset in enumerate(datasets):
+            dataset.FrameOfReferenceUID = f"2.25.10{k}"
+        return datasets
+
+    files = made(series(tmp_path, change=each))
+    assert [w.reason for w in files.warnings] == ["dicom_frames_of_reference_differ"]
+    assert parsed(files, "seg.dcm").FrameOfReferenceUID == "2.25.100"
+
+
+@pytest.mark.skipif(DCIODVFY is None, reason="dciodvfy (Debian dicom3tools) is not installed")
+@pytest.mark.parametrize("heat_maps", ["parametric_map", "parametric_map_whole_frames"])
+def test_dciodvfy_finds_no_error(tmp_path, volume, heat_maps):
+    objects = made(volume, Receiver(heat_maps=heat_maps), lang="ja").with_report(b"%PDF-1.7")
+    for name, data in objects.items():
+        (tmp_path / name).write_bytes(data)
+        done = subprocess.run([DCIODVFY, tmp_path / name], capture_output=True, check=False, timeout=60)
+        lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+        assert [line for line in lines if line.startswith("Error")] == [], name
+
+
+@pytest.mark.skipif(DSRDUMP is None, reason="dsrdump (Debian dcmtk) is not installed")
+@pytest.mark.parametrize("name", ["sr.dcm", "kos.dcm"])
+def test_dcmtk_reads_the_documents(tmp_path, files, name):
+    (tmp_path / name).write_bytes(files.files[name])
+    done = subprocess.run([DSRDUMP, tmp_path / name], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert not [line for line in done.stderr.decode().splitlines() if line.startswith("E:")]
+    assert b"Nodule" in done.stdout if name == "sr.dcm" else b"Of Interest" in done.stdout
+    if name == "sr.dcm":
+        assert srread(tmp_path / name).SOPInstanceUID == parsed(files, name).SOPInstanceUID
