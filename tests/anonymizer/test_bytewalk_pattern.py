@@ -106,6 +106,24 @@ def test_what_a_decision_rests_on_is_never_taken_for_granted(change: dict[str, o
         both_of(content)
 
 
+VARIED: dict[str, tuple[str, tuple[object, ...]]] = {
+    "what the gate reads": (
+        "ImageType",
+        (["ORIGINAL", "PRIMARY", "AXIAL"], ["ORIGINAL", "PRIMARY", "LOCALIZER"], ["DERIVED", "DOSE INFO"]),
+    ),
+    "which series": ("SeriesInstanceUID", ("1.2.3.4", "1.2.3.5", "1.2.3.66")),
+    "the bits of a pixel": ("BitsStored", (16, 15, 4)),
+    "what is stamped": ("PatientIdentityRemoved", ("NO", "YES", "")),
+}
+
+
+@pytest.mark.parametrize(("keyword", "values"), VARIED.values(), ids=VARIED)
+@pytest.mark.parametrize("syntax", PLAIN, ids=["explicit", "implicit"])
+def test_what_a_decision_rests_on_may_vary_without_harm(keyword: str, values: tuple[object, ...], syntax: uid.UID) -> None:
+    for number in range(1, 13):
+        both_of(encode(slice_of(number, **{keyword: values[number % 2 if number < 9 else number % 3]}), syntax))
+
+
 def test_what_varies_is_looked_at_in_every_file() -> None:
     warmed()
     for number, told in enumerate(("MRN00412345", "-412345", "Winterbourne", "1.5\\2"), 6):
