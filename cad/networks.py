@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +28,17 @@ MAX_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """One network: `kind` is "unet" (dense map at input size) or "resnet" (one logit a class)."""
+    """One network: `kind` is "unet" (dense map at input size), "resnet" (one logit a class) or "monai" (see cad.monai_networks).
+
+    `definition` is that of a "monai" network; the others are told by their numbers.
+    """
 
     kind: str
     dims: int
     channels_in: int
     channels_out: int
     widths: tuple[int, ...]
+    definition: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class ModelHeader:
 
 def build(spec: NetworkSpec) -> torch.nn.Module:
     """A MONAI network with batch normalisation (it folds at inference). Raises ModelError for an unknown kind."""
-    builders = {"unet": _unet, "resnet": _resnet}
+    builders = {"unet": _unet, "resnet": _resnet, "monai": _monai}
     if spec.kind not in builders:
         raise ModelError(f"unknown network {spec.kind!r}", subject="kind", accepted=", ".join(builders))
     return builders[spec.kind](spec)
@@ -89,6 +93,12 @@ def _resnet(spec: NetworkSpec) -> torch.nn.Module:
         shortcut_type="B",
     )
     return network
+
+
+def _monai(spec: NetworkSpec) -> torch.nn.Module:
+    from cad.monai_networks import built
+
+    return built(spec.definition or {})
 
 
 class LoadedModel:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.read.limits import USUAL, Limits
-from cad.tasks.task import Task, installed_tasks, task_named
+from cad.tasks.task import Task, installed_tasks
 from cad.write.dicom_receiver import USUAL as ANY_RECEIVER
 from cad.write.dicom_receiver import Receiver
 from pipelines.config import Settings, SettingsError, state_folder
@@ -81,9 +81,31 @@ def desk(settings: Settings) -> Desk:
 @cache
 def bench(settings: Settings) -> Bench:
     """Tasks and models. Raises ShokenError naming an unknown task's alternatives, ModelError when no task has a model."""
-    tasks = {name: task_named(name) for name in settings.tasks} if settings.tasks else installed_tasks()
+    store = models(settings)
+    able = tasks(store)
+    missing = next((name for name in settings.tasks if name not in able), None)
+    if missing is not None:
+        raise ShokenError(f"no task is called {missing!r}", subject="--tasks", accepted=", ".join(able) or "none is installed")
     receiver = Receiver(settings.dicom_segmentation, settings.dicom_heat_maps)
-    return replace(equipped(tasks, models(settings), settings.reading), receiver=receiver)
+    return replace(equipped({name: able[name] for name in settings.tasks} or able, store, settings.reading), receiver=receiver)
+
+
+def tasks(store: FolderModels) -> dict[str, Task]:
+    """Installed tasks, and those that an imported model brings along, by name, sorted."""
+    installed = installed_tasks()
+    brought = (name for name in store.tasks() if name not in installed)
+    return dict(sorted({**installed, **{name: task for name in brought if (task := _outside(name, store))}}.items()))
+
+
+def _outside(name: str, store: FolderModels) -> Task | None:
+    """The task of an imported model; None where its current file is not one, or cannot be read: `equipped` says of what it needs."""
+    from cad.networks import read_header
+    from cad.tasks.outside import OutsideSettings, OutsideTask
+
+    try:
+        return OutsideTask(name, OutsideSettings.from_dict(read_header(store.path(store.current(name))).settings))
+    except ModelError:
+        return None
 
 
 def equipped(tasks: Mapping[str, Task], store: ModelStore, limits: Limits = USUAL) -> Bench:

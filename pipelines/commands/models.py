@@ -1,4 +1,4 @@
-"""models list|show|register|audit: which weights there are, and whether their history is whole."""
+"""models list|show|register|import|audit: which weights there are, where from, and whether their history is whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cad.model import ModelVersion
     from pipelines.registry.shipped import FolderModels
 
-app = typer.Typer(no_args_is_help=True, help="Model versions: list, show, register, audit.")
+app = typer.Typer(no_args_is_help=True, help="Model versions: list, show, register, import, audit.")
 ModelsOption = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Another folder of model versions.")]
 
 
@@ -59,6 +59,31 @@ def register(
     folder = load_settings(models=models).models or SHIPPED
     version = add_version(folder, weights, card=card.read_text(encoding="utf-8") if card.is_file() else "")
     wiring.model_ledger().append("register", task=version.name, version=version.version, sha256=version.sha256)
+    put_json(_facts(version, _store(models))) if json else put(f"{version.name} {version.version} is registered: sha256 {version.sha256}")
+    return 0
+
+
+@app.command(name="import")
+def import_bundle(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder of a MONAI bundle.", show_default=False)],
+    body: Annotated[str, typer.Option("--body", metavar="chest|abdomen|head", help="What its images show.")],
+    name: Annotated[str, typer.Option("--name", metavar="TASK", help="The task's name; the bundle's own without it.")] = "",
+    calibration: Annotated[
+        Path | None, typer.Option("--calibration", metavar="SET", help="A data set (`shoken data`) to calibrate a detector on.")
+    ] = None,
+    agreement: Annotated[int, typer.Option("--agreement", min=1, max=4, help="Lesions that so many readers agree on.")] = 3,
+    models: ModelsOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Register a network that others trained with MONAI. Nothing in the bundle is run; its weights become safetensors."""
+    from pipelines import wiring
+    from pipelines.config import load_settings
+    from pipelines.registry.importing import import_model
+    from pipelines.registry.shipped import SHIPPED
+
+    folder = load_settings(models=models).models or SHIPPED
+    version = import_model(bundle, body, folder, name=name, data=calibration, agreement=agreement, say=say)
+    wiring.model_ledger().append("import", task=version.name, version=version.version, sha256=version.sha256)
     put_json(_facts(version, _store(models))) if json else put(f"{version.name} {version.version} is registered: sha256 {version.sha256}")
     return 0
 

@@ -117,7 +117,7 @@ class HashChain:
 class ModelLedger(HashChain):
     """The hash chain of model events."""
 
-    events = ("register", "approve", "promote")
+    events = ("register", "import", "approve", "promote")
     error = ModelError
     sound = "a chain that `shoken models audit` finds sound"
 

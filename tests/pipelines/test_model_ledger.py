@@ -89,7 +89,7 @@ def test_a_process_that_died_while_adding_leaves_a_sound_chain(ledger, monkeypat
 
 
 def test_an_unknown_event_is_refused(ledger):
-    with pytest.raises(ModelError, match="register, approve, promote"):
+    with pytest.raises(ModelError, match="register, import, approve, promote"):
         ledger.append("delete")
 
 
