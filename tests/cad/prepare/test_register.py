@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from cad.errors import GridError
 from cad.prepare.register import on_current, register
 from cad.prepare.same_patient import same_patient
+from cad.simulate.head import HeadPlan, simulate_head
 from cad.simulate.phantom import Phantom
 from cad.simulate.thorax import ThoraxPlan, simulate_thorax
 from cad.space import FloatArray, Grid
@@ -111,6 +112,46 @@ def test_the_same_person_is_confirmed_and_a_stranger_is_not(chest: Phantom) -> N
     assert two.score is not None
     assert one.score > two.score + 0.1
     assert "does not reach" in two.reason
+
+
+def test_a_head_is_known_again_in_another_sequence_and_a_stranger_is_not() -> None:
+    plan = HeadPlan((60, 90, 76), (3.0, 2.6, 2.6), 0, "T1c", noise=0.0)
+    first = simulate_head(100, plan).volume
+    same, other = (head_again(simulate_head(seed, replace(plan, sequence="FLAIR")).volume, 5) for seed in (100, 101))
+    one, two = (same_patient(first, again, register(first, again, deformable=False)) for again in (same, other))
+    assert (one.confirmed, two.confirmed) == (True, False)
+    assert one.score is not None
+    assert two.score is not None
+    assert one.score > two.score + 0.1
+    assert "edges within the head agree" in one.reason
+
+
+def head_again(head: Volume, seed: int) -> Volume:
+    """The same head as it lies on another day, under noise of its own."""
+    to_prior = moved(head.grid, seed, 0.0)
+    at = head.grid.to_index(to_prior(head.grid.to_mm(np.moveaxis(np.indices(head.grid.shape), 0, -1))))
+    voxels = ndimage.map_coordinates(head.voxels.astype(np.float32), np.moveaxis(at, -1, 0), order=1)
+    noise = np.random.default_rng(seed).normal(0, 15, (2, *head.grid.shape))
+    return Volume(np.hypot(voxels + noise[0], noise[1]).astype(np.float32), head.grid, "a.u.", "MR")
+
+
+def test_a_real_head_is_known_again_when_it_lies_differently(shared_data: Path) -> None:
+    """One head and its own picture, moved: the only real head at hand. That a real stranger is told apart is not measured."""
+    head = _read(shared_data / "pyradiomics" / "brain1_image.nrrd")
+    head = Volume(head.voxels.astype(np.float32), head.grid, "a.u.", "MR")
+    again = head_again(head, 6)
+    assert same_patient(head, again, register(head, again, deformable=False)).confirmed
+
+
+def test_what_is_no_head_is_not_compared_on_mr() -> None:
+    knee = np.zeros((40, 80, 80), dtype=np.float32)
+    knee[:, 20:60, 20:60] = 500
+    volume = Volume(
+        knee + np.random.default_rng(0).normal(0, 5, knee.shape).astype(np.float32), Grid.axial(knee.shape, (3.0, 2.0, 2.0)), "a.u.", "MR"
+    )
+    answer = same_patient(volume, volume, register(volume, volume, deformable=False))
+    assert (answer.score, answer.confirmed) == (None, False)
+    assert "head" in answer.reason
 
 
 def test_what_cannot_be_compared_is_not_confirmed(chest: Phantom) -> None:
