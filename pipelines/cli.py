@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands import data, doctor, identity, images, models, scoring, screening, training
+from pipelines.commands import data, doctor, exchange, identity, images, models, scoring, screening, training
 from pipelines.commands.terminal import put, say
 
 DONE, PARTLY, USAGE, INTERNAL = 0, 1, 2, 3
@@ -24,7 +24,7 @@ app = typer.Typer(
     help="From a PACS export to ranked findings with evidence. Not a medical device; not for clinical use.",
 )
 for command in (
-    screening.demo, screening.screen, screening.review, screening.simulate,
+    screening.demo, screening.screen, screening.review, screening.simulate, exchange.export,
     images.deid, images.convert, identity.reidentify, training.train, doctor.doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -24,6 +24,8 @@ EXTRAS = {
     "rapidocr": ("pixels", "search for text burned into pixels (clean_pixel_data)"),
     "pypdf": ("documents", "search of encapsulated PDF (clean_structured_content)"),
     "cryptography": ("vault", "way back from pseudonyms (--vault, reidentify)"),
+    "dicomweb_client": ("exchange", "sending to a DICOMweb server (export)"),
+    "pynetdicom": ("exchange", "sending to a DICOM node (export)"),
     "mlflow": ("mlops", "model index to browse"),
     "ray": ("cluster", "screening on a cluster"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cad.model import ModelVersion
@@ -11,6 +10,7 @@ from cad.networks import LoadedModel
 
 if TYPE_CHECKING:
     from cad.write.worklist import WorklistRow
+    from pipelines.exchange.parcels import Parcel
 
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
@@ -75,10 +75,21 @@ class ResultStore(Protocol):
 
 
 class Sink(Protocol):
-    """Where a finished case folder goes. Contract: a case arrives whole or not at all."""
+    """Where results are sent: a folder, a DICOMweb server, a DICOM node.
 
-    def put(self, case_folder: Path) -> None:
-        """Deliver one case."""
+    Contract: an object arrives whole or not at all; putting the same one twice is harmless.
+    """
+
+    def holds(self, parcel: Parcel) -> bool:
+        """Whether the receiver is known to hold the very object; False where that cannot be told."""
+        ...
+
+    def put(self, parcel: Parcel) -> None:
+        """Deliver one object. Raises pipelines.exchange.sending.SendError, or OSError where a folder cannot be written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of whatever is open."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from anonymizer.gate import Verdict
 from anonymizer.vault import UnmappedError, Vault, restored
 from anonymizer.writing import encoded
 from cad.errors import Refusal, ShokenError
+from pipelines.exchange.leading_back import LeadingBack, own_uids
+from pipelines.exchange.parcels import Parcel, parcels
 from pipelines.exchange.revealed import write_page, write_private, write_table
-from pipelines.exchange.subjects import Result, Subject
+from pipelines.exchange.subjects import Result, Subject, read_result
 from pipelines.exchange.use_log import Use, record_use
 from pipelines.outfolder import check_apart, require_new
 from pipelines.ports import Clock
@@ -78,16 +80,12 @@ def reidentify(place: Path | None, result: Result, vault: Vault, reason: str, pl
     Raises ReidentifyError, OutError, VaultError or UseLogError with nothing revealed.
     """
     say("verifying the vault")
-    vault.verify()
-    identities = tuple(identity_of(subject, vault) for subject in result.subjects)
-    _check_reason(reason, identities)
+    identities = _identities(result, vault, reason)
     for folder in filter(None, (places.out, places.pictures)):
         _prepare(folder, place)
     say("writing the log")
-    digest = record_use(vault, _use(reason, result, places), clock)
-    if all(identity.fault for identity in identities):
-        problem = f"knows none of the {len(identities)} pseudonyms"
-        raise ReidentifyError(problem, subject=vault.path.name, accepted="the vault that was written when they were made")
+    digest = record_use(vault, _use(reason, result, _asked(result, places)), clock)
+    _require_known(identities, vault)
     done, refusals = _restore(place, result, vault, places.out, say) if places.out else (0, ())
     shown = _pictures(result, vault, places.pictures) if places.pictures else 0
     unknown = tuple(Refusal(identity.case, identity.fault, "the vault does not know it") for identity in identities if identity.fault)
@@ -97,6 +95,32 @@ def reidentify(place: Path | None, result: Result, vault: Vault, reason: str, pl
         lines = (json.dumps(asdict(refusal), sort_keys=True) + "\n" for refusal in told)
         write_private(places.out / MANIFEST, "".join(lines).encode())
     return Reidentified(identities, done, shown, told, digest)
+
+
+def way_back(out: Path, vault: Vault, reason: str, asked: str, clock: Clock) -> LeadingBack:
+    """The way back for every DICOM object of an OUT of `shoken screen`, in the same order: verified, checked, logged, then given.
+
+    Raises ReidentifyError, ResultError, VaultError or UseLogError with nothing led back.
+    """
+    result = read_result(out)
+    identities = _identities(result, vault, reason)
+    own = frozenset(uid for found in parcels(out) if isinstance(found, Parcel) for uid in own_uids(found))
+    record_use(vault, _use(reason, result, asked), clock)
+    _require_known(identities, vault)
+    return LeadingBack(vault, own)
+
+
+def _identities(result: Result, vault: Vault, reason: str) -> tuple[Identity, ...]:
+    vault.verify()
+    identities = tuple(identity_of(subject, vault) for subject in result.subjects)
+    _check_reason(reason, identities)
+    return identities
+
+
+def _require_known(identities: Sequence[Identity], vault: Vault) -> None:
+    if all(identity.fault for identity in identities):
+        problem = f"knows none of the {len(identities)} pseudonyms"
+        raise ReidentifyError(problem, subject=vault.path.name, accepted="the vault that was written when they were made")
 
 
 def identity_of(subject: Subject, vault: Vault) -> Identity:
@@ -150,9 +174,12 @@ def _prepare(folder: Path, place: Path | None) -> None:
     folder.chmod(0o700)
 
 
-def _use(reason: str, result: Result, places: Places) -> Use:
+def _asked(result: Result, places: Places) -> str:
+    return "identities" + " files" * bool(places.out and result.files) + " pictures" * bool(places.pictures)
+
+
+def _use(reason: str, result: Result, asked: str) -> Use:
     texts = sorted("\t".join(astuple(subject)) for subject in result.subjects)
-    asked = "identities" + " files" * bool(places.out and result.files) + " pictures" * bool(places.pictures)
     return Use(reason.strip(), asked, len(texts), hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest())
 
 

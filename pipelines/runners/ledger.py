@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE TABLE IF NOT EXISTS shared (digest TEXT PRIMARY KEY, document TEXT NOT NULL);
 """
-FINISHED = '["screened", "not_screened", "deidentified", "scanned"]'
+FINISHED = '["screened", "not_screened", "deidentified", "scanned", "sent"]'
 
 
 @dataclass(frozen=True, slots=True)
