@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from cad.volume import Volume
 from cad.write.planes import Plane
 
 Colour = tuple[int, int, int]
+Line = Sequence[tuple[float, float]]
 Anchor = Literal["lt", "mt", "rt", "lm", "mm", "rm", "lb", "mb", "rb"]
 ORANGE: Colour = (255, 159, 28)  # apart from cyan for every kind of colour vision, and light in grey-scale
 CYAN: Colour = (80, 220, 255)
@@ -35,6 +37,11 @@ class Window:
     name: str
     low: float
     high: float
+
+    @property
+    def level(self) -> str:
+        """Centre and width as radiologists state them."""
+        return f"C {(self.low + self.high) / 2:.0f}  W {self.high - self.low:.0f}"
 
     def greys(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Values to 0..255."""
@@ -61,12 +68,32 @@ def grey_picture(values: NDArray[np.float32], window: Window) -> Image.Image:
 
 def outline(picture: Image.Image, mask: NDArray[np.float32], colour: Colour = ORANGE) -> None:
     """Draw the half-way line of a sampled mask: a thin coloured line with a dark casing, seen on light and dark alike."""
-    padded = np.pad(mask, 1)  # a lesion cut by the border still gets a closed line
-    lines = [contour - 1 for contour in find_contours(padded, 0.5)]
-    strokes(picture, [[(float(c), float(r)) for r, c in line] for line in lines], colour)
+    strokes(picture, contours(mask), colour)
 
 
-def strokes(picture: Image.Image, lines: Sequence[Sequence[tuple[float, float]]], colour: Colour, width: float = 1.6) -> None:
+def contours(mask: NDArray[np.float32]) -> list[Line]:
+    """The half-way lines of a sampled mask as (x, y) pixel positions; a lesion cut by the border still gets a closed line."""
+    return [[(float(c) - 1, float(r) - 1) for r, c in line] for line in find_contours(np.pad(mask, 1), 0.5)] if mask.any() else []
+
+
+def dashed(lines: Sequence[Line], on: float = 7.0, off: float = 5.0) -> list[Line]:
+    """The same lines in dashes of `on` pixels with gaps of `off`: an outline told from a drawn-through one without colour."""
+    return [piece for line in lines for piece in _dashes(np.asarray(line, dtype=np.float64), on, off)]
+
+
+def _dashes(line: NDArray[np.float64], on: float, off: float) -> list[Line]:
+    if len(line) < 2:
+        return []
+    along = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
+    found = []
+    for start in np.arange(0.0, along[-1], on + off):
+        end = min(start + on, along[-1])
+        at = np.unique(np.concatenate(([start], along[(along > start) & (along < end)], [end])))
+        found.append([(float(np.interp(s, along, line[:, 0])), float(np.interp(s, along, line[:, 1]))) for s in at])
+    return found
+
+
+def strokes(picture: Image.Image, lines: Sequence[Line], colour: Colour, width: float = 1.6) -> None:
     """Smooth lines through (x, y) pixel positions, cased in black."""
     points = np.array([point for line in lines for point in line]).reshape(-1, 2)
     if not points.size:
@@ -85,12 +112,12 @@ def strokes(picture: Image.Image, lines: Sequence[Sequence[tuple[float, float]]]
         picture.paste(Image.new("RGB", size, ink), (int(left), int(top)), alpha.resize(size, Image.Resampling.BOX))
 
 
-def rectangle(picture: Image.Image, low: tuple[float, float], high: tuple[float, float], colour: Colour = ORANGE) -> None:
-    """The corners of a box, for a finding that has no outline."""
+def corners(low: tuple[float, float], high: tuple[float, float]) -> list[Line]:
+    """The corners of a box from `low` to `high` (x, y), for a finding that has no outline."""
     (x0, y0), (x1, y1) = low, high
     dx, dy = (x1 - x0) / 4, (y1 - y0) / 4
-    corners = ((x0, y0, dx, dy), (x1, y0, -dx, dy), (x0, y1, dx, -dy), (x1, y1, -dx, -dy))
-    strokes(picture, [[(x + sx, y), (x, y), (x, y + sy)] for x, y, sx, sy in corners], colour)
+    turns = ((x0, y0, dx, dy), (x1, y0, -dx, dy), (x0, y1, dx, -dy), (x1, y1, -dx, -dy))
+    return [[(x + sx, y), (x, y), (x, y + sy)] for x, y, sx, sy in turns]
 
 
 def pointers(picture: Image.Image, x: float, y: float, clear: float, colour: Colour = ORANGE) -> None:
@@ -102,14 +129,19 @@ def pointers(picture: Image.Image, x: float, y: float, clear: float, colour: Col
 
 def text(picture: Image.Image, at: tuple[float, float], words: str, *, size: int = 13, anchor: Anchor = "lt") -> None:
     """Latin words with a dark edge, so that they read on any tissue."""
-    font = ImageFont.load_default(size)
-    ImageDraw.Draw(picture).text(at, words, font=font, fill=INK, anchor=anchor, stroke_width=1.2, stroke_fill=CASING)
+    ImageDraw.Draw(picture).text(at, words, font=_font(size), fill=INK, anchor=anchor, stroke_width=1.2, stroke_fill=CASING)
+
+
+@cache
+def _font(size: int) -> Any:
+    """Pillow's own font: the same letters on every machine."""
+    return ImageFont.load_default(size)
 
 
 def tape(width: int, words: str, ink: Colour, ground: Colour, height: int = 24) -> Image.Image:
     """A strip with words in its middle, to lie above a picture."""
     strip = Image.new("RGB", (width, height), ground)
-    ImageDraw.Draw(strip).text((width / 2, height / 2), words, font=ImageFont.load_default(14), fill=ink, anchor="mm")
+    ImageDraw.Draw(strip).text((width / 2, height / 2), words, font=_font(14), fill=ink, anchor="mm")
     return strip
 
 
@@ -179,5 +211,5 @@ def below(rows: Sequence[Image.Image], gap: int = 4) -> Image.Image:
 def png(picture: Image.Image) -> bytes:
     """PNG bytes without time or software chunks: equal pictures, equal bytes."""
     stream = io.BytesIO()
-    picture.save(stream, format="PNG", compress_level=6)
+    picture.save(stream, format="PNG", compress_level=4)
     return stream.getvalue()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cad.finding import Exhibit, Finding
@@ -37,13 +39,14 @@ def case_images(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dic
 
 def finding_images(finding: Finding, exhibit: Exhibit) -> dict[str, bytes]:
     """PNG bytes by file name; the exhibit's image is the whole source volume, so that the key slice shows its context."""
+    tiles = close_ups(finding, exhibit)
     pictures = {
         "key": key_slice(finding, exhibit),
-        "planes": three_planes(finding, exhibit),
+        "planes": three_planes(finding, exhibit, tiles),
         "thumbnail": thumbnail(finding, exhibit),
     }
     if exhibit.heatmap is not None:
-        pictures["heat"] = heat_planes(finding, exhibit)
+        pictures["heat"] = heat_planes(finding, exhibit, tiles)
     return {image_name(finding, view): drawing.png(picture) for view, picture in sorted(pictures.items())}
 
 
@@ -76,8 +79,8 @@ def key_slice(finding: Finding, exhibit: Exhibit) -> Image.Image:
     index = key_index(finding, exhibit)
     plane = planes.whole_slice(exhibit.image.grid, index, KEY_PIXELS)
     window = windows(exhibit.image, finding.task)[0]
-    picture = _greys(exhibit.image, plane, window)
-    _mark(picture, plane, finding, exhibit)
+    picture = drawing.grey_picture(_sampled(exhibit.image, plane), window)
+    drawing.strokes(picture, _lines(plane, finding, exhibit), drawing.ORANGE)
     row, column = plane.to_pixel(_middle_mm(finding, exhibit))
     drawing.pointers(picture, column, row, max(22.0, finding.diameter_mm / plane.pixel_mm / 2 + 12))
     drawing.side_letters(picture, plane)
@@ -98,32 +101,41 @@ def key_index(finding: Finding, exhibit: Exhibit) -> int:
     return int(slices[int(np.argmax(counts))])
 
 
-def three_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """A close-up: its plane, the image sampled on it, and the outline's lines in pixels."""
+
+    plane: Plane
+    values: NDArray[np.float32]
+    lines: tuple[drawing.Line, ...]
+
+
+def close_ups(finding: Finding, exhibit: Exhibit) -> tuple[Tile, ...]:
+    """Axial, coronal and sagittal through the lesion, sampled once for every picture that shows them."""
+    shown = [planes.centred(name, _middle_mm(finding, exhibit), _field_mm(finding), ZOOM_PIXELS) for name in _THREE]
+    return tuple(Tile(plane, _sampled(exhibit.image, plane), _lines(plane, finding, exhibit)) for plane in shown)
+
+
+def three_planes(finding: Finding, exhibit: Exhibit, tiles: Sequence[Tile] = ()) -> Image.Image:
     """Axial, coronal, sagittal through the lesion: plain, outlined, and in the second window where there is one."""
-    shown = windows(exhibit.image, finding.task)
-    rows = [
-        _row(finding, exhibit, shown[0], marked=False),
-        _row(finding, exhibit, shown[0], marked=True),
-        *(_row(finding, exhibit, window, marked=False) for window in shown[1:]),
-    ]
-    return drawing.below(rows)
+    shown, tiles = windows(exhibit.image, finding.task), tiles or close_ups(finding, exhibit)
+    rows = [_row(tiles, shown[0], marked=False), _row(tiles, shown[0], marked=True)]
+    return drawing.below([*rows, *(_row(tiles, window, marked=False) for window in shown[1:])])
 
 
-def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
-    """The heat map over the three planes with its colour bar; a map that failed its checks says so on its face."""
+def heat_planes(finding: Finding, exhibit: Exhibit, tiles: Sequence[Tile] = ()) -> Image.Image:
+    """The heat map over the three planes with its colour bar, outline dashed; a map that failed its checks says so on its face."""
     window = windows(exhibit.image, finding.task)[0]
     heatmap = exhibit.heatmap
     if heatmap is None:
         raise ValueError("an exhibit without a heat map has no heat picture")
-    tiles = []
-    for plane in _zoom_planes(finding, exhibit):
-        picture = _greys(exhibit.image, plane, window)
-        picture = drawing.heat_over(picture, planes.sample(heatmap, plane, 0.0))
-        _mark(picture, plane, finding, exhibit, drawing.CYAN)
-        drawing.side_letters(picture, plane, size=12)
-        tiles.append(picture)
-    tiles.append(drawing.colour_bar(ZOOM_PIXELS))
-    strip = drawing.beside(tiles)
+    pictures = []
+    for tile in tiles or close_ups(finding, exhibit):
+        picture = drawing.heat_over(drawing.grey_picture(tile.values, window), planes.sample(heatmap, tile.plane, 0.0))
+        drawing.strokes(picture, drawing.dashed(tile.lines), drawing.CYAN)
+        _furnish(picture, tile.plane)
+        pictures.append(picture)
+    strip = drawing.beside([*pictures, drawing.colour_bar(ZOOM_PIXELS)])
     faithfulness = finding.evidence.faithfulness
     if faithfulness is not None and not faithfulness.trustworthy:
         return drawing.below([drawing.tape(strip.width, "HEAT MAP NOT TRUSTWORTHY", drawing.CASING, drawing.ORANGE), strip], gap=0)
@@ -133,28 +145,28 @@ def heat_planes(finding: Finding, exhibit: Exhibit) -> Image.Image:
 def thumbnail(finding: Finding, exhibit: Exhibit) -> Image.Image:
     """A small outlined axial view for the worklist."""
     plane = planes.centred("axial", _middle_mm(finding, exhibit), _field_mm(finding) * 1.4, THUMBNAIL_PIXELS)
-    picture = _greys(exhibit.image, plane, windows(exhibit.image, finding.task)[0])
-    _mark(picture, plane, finding, exhibit)
+    picture = drawing.grey_picture(_sampled(exhibit.image, plane), windows(exhibit.image, finding.task)[0])
+    drawing.strokes(picture, _lines(plane, finding, exhibit), drawing.ORANGE)
     return picture
 
 
-def _row(finding: Finding, exhibit: Exhibit, window: Window, *, marked: bool) -> Image.Image:
-    tiles = []
-    for plane in _zoom_planes(finding, exhibit):
-        picture = _greys(exhibit.image, plane, window)
+def _row(tiles: Sequence[Tile], window: Window, *, marked: bool) -> Image.Image:
+    pictures = []
+    for tile in tiles:
+        picture = drawing.grey_picture(tile.values, window)
         if marked:
-            _mark(picture, plane, finding, exhibit)
-        drawing.side_letters(picture, plane, size=12)
-        drawing.scale_bar(picture, plane, size=11)
-        drawing.text(picture, (5, 5), f"{plane.name[:3].upper()}  {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
-        tiles.append(picture)
-    drawing.text(tiles[-1], (ZOOM_PIXELS - 5, 5), window.name if exhibit.image.modality == "CT" else "", size=11, anchor="rt")
-    return drawing.beside(tiles)
+            drawing.strokes(picture, tile.lines, drawing.ORANGE)
+        _furnish(picture, tile.plane)
+        pictures.append(picture)
+    drawing.text(pictures[-1], (ZOOM_PIXELS - 5, 5), window.name, size=11, anchor="rt")
+    drawing.text(pictures[-1], (ZOOM_PIXELS - 5, ZOOM_PIXELS - 6), window.level, size=11, anchor="rb")
+    return drawing.beside(pictures)
 
 
-def _zoom_planes(finding: Finding, exhibit: Exhibit) -> tuple[Plane, ...]:
-    middle = _middle_mm(finding, exhibit)
-    return tuple(planes.centred(name, middle, _field_mm(finding), ZOOM_PIXELS) for name in _THREE)
+def _furnish(picture: Image.Image, plane: Plane) -> None:
+    drawing.side_letters(picture, plane, size=12)
+    drawing.scale_bar(picture, plane, size=11)
+    drawing.text(picture, (5, 5), f"{plane.name[:3].upper()}  {_axis(plane)} {plane.slice_mm:+.0f}", size=11)
 
 
 def _middle_mm(finding: Finding, exhibit: Exhibit) -> Point:
@@ -172,27 +184,25 @@ def _field_mm(finding: Finding) -> float:
     return max(36.0, 2.6 * finding.diameter_mm)
 
 
-def _mark(picture: Image.Image, plane: Plane, finding: Finding, exhibit: Exhibit, colour: drawing.Colour = drawing.ORANGE) -> None:
+def _lines(plane: Plane, finding: Finding, exhibit: Exhibit) -> tuple[drawing.Line, ...]:
+    """The outline on a plane; the corners of the box of a finding that has none."""
     if exhibit.mask is not None and exhibit.mask.voxels.any():
-        drawing.outline(picture, planes.sample(exhibit.mask, plane, 0.0), colour)
-        return
+        return tuple(drawing.contours(planes.sample(exhibit.mask, plane, 0.0)))
     box = finding.candidate.box_mm
     (r0, c0), (r1, c1) = plane.to_pixel(box.low_mm), plane.to_pixel(box.high_mm)
-    drawing.rectangle(picture, (min(c0, c1), min(r0, r1)), (max(c0, c1), max(r0, r1)), colour)
+    return tuple(drawing.corners((min(c0, c1), min(r0, r1)), (max(c0, c1), max(r0, r1))))
 
 
 def _said(window: Window, volume: Volume) -> str:
-    if volume.modality != "CT":
-        return f"window {window.low:.0f} to {window.high:.0f}"
-    return f"{window.name}  C {(window.low + window.high) / 2:.0f}  W {window.high - window.low:.0f} HU"
+    return f"{window.name}  {window.level}{' HU' * (volume.modality == 'CT')}"
 
 
 def _axis(plane: Plane) -> str:
     return {"sagittal": "x", "coronal": "y", "axial": "z"}[plane.name]
 
 
-def _greys(image: Volume, plane: Plane, window: Window) -> Image.Image:
-    return drawing.grey_picture(planes.sample(image, plane, _outside(image)), window)
+def _sampled(image: Volume, plane: Plane) -> NDArray[np.float32]:
+    return planes.sample(image, plane, _outside(image))
 
 
 def _outside(volume: Volume) -> float:

@@ -122,9 +122,15 @@ def whole_slice(grid: Grid, index: int, pixels: int) -> Plane:
 
 def sample(volume: Volume, plane: Plane, outside: float) -> NDArray[np.float32]:
     """The volume on the plane, linear between voxels, (rows, columns) in its unit; `outside` beyond its outer faces."""
-    index = np.moveaxis(volume.grid.to_index(plane.points_mm()), -1, 0)
+    return sample_at(volume, plane.points_mm(), outside)
+
+
+def sample_at(volume: Volume, points_mm: FloatArray, outside: float) -> NDArray[np.float32]:
+    """The volume at LPS points (..., 3), linear between voxels; `outside` beyond its outer faces."""
+    index = volume.grid.to_index(points_mm)
+    inside = ((index >= -0.5) & (index <= np.asarray(volume.grid.shape) - 0.5)).all(axis=-1)
+    values = np.full(inside.shape, outside, dtype=np.float32)
     voxels: NDArray[Any] = volume.voxels.view(np.uint8) if volume.voxels.dtype == bool else volume.voxels
-    values = ndimage.map_coordinates(voxels, index, output=np.float32, order=1, mode="nearest")
-    top = np.asarray(volume.grid.shape)[:, None, None] - 0.5
-    values[((index < -0.5) | (index > top)).any(axis=0)] = outside
-    return np.asarray(values, dtype=np.float32)
+    if inside.any():  # a mask fills a corner of a picture: only there is anything to look up
+        values[inside] = ndimage.map_coordinates(voxels, index[inside].T, output=np.float32, order=1, mode="nearest")
+    return values
