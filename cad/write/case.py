@@ -11,6 +11,7 @@ from cad.finding import Exhibit, Finding
 from cad.report import CaseReport
 from cad.write import drawing
 from cad.write.aorta import aorta_picture, diameter_curve
+from cad.write.aorta_course import CUTS, course_picture
 from cad.write.canonical import document_bytes
 from cad.write.dicom_receiver import USUAL, Receiver
 from cad.write.document import case_document
@@ -65,4 +66,6 @@ def _naming(finding: Finding, images: Mapping[str, bytes]) -> Finding:
 
 def _case_level(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
     shown = [exhibit for exhibit in exhibits if exhibit.rank == 0 and exhibit.mask is not None and exhibit.mask.voxels.any()]
-    return {f"case-{exhibit.task}.png": drawing.png(aorta_picture(exhibit)) for exhibit in shown}
+    images = {f"case-{exhibit.task}.png": drawing.png(aorta_picture(exhibit)) for exhibit in shown}
+    followed = [exhibit for exhibit in shown if len(exhibit.sections) >= CUTS]
+    return images | {f"case-{exhibit.task}_course.png": drawing.png(course_picture(exhibit)) for exhibit in followed}

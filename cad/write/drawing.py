@@ -157,8 +157,13 @@ def side_letters(picture: Image.Image, plane: Plane, size: int = 15) -> None:
 
 def scale_bar(picture: Image.Image, plane: Plane, size: int = 12) -> None:
     """The longest round length that fits a quarter of the picture, bottom left, with end ticks and its millimetres."""
-    length = next((mm for mm in _BARS_MM if mm / plane.pixel_mm <= picture.width * 0.28), _BARS_MM[-1])
-    x0, y, across = 10.0, picture.height - 12.0, length / plane.pixel_mm
+    bar_of(picture, plane.pixel_mm, size)
+
+
+def bar_of(picture: Image.Image, pixel_mm: float, size: int = 12) -> None:
+    """The same for a picture that is no plane."""
+    length = next((mm for mm in _BARS_MM if mm / pixel_mm <= picture.width * 0.28), _BARS_MM[-1])
+    x0, y, across = 10.0, picture.height - 12.0, length / pixel_mm
     strokes(picture, [[(x0, y - 4), (x0, y + 3)], [(x0, y), (x0 + across, y)], [(x0 + across, y - 4), (x0 + across, y + 3)]], INK)
     text(picture, (x0, y - 8), f"{length} mm", size=size, anchor="lb")
 
