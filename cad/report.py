@@ -113,6 +113,29 @@ class SeriesChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Technique:
+    """How a series that was looked through was acquired, as its de-identified headers say; None or "" where they say nothing.
+
+    `tasks` are those it served. `contrast` is "yes", "likely" or "" (see cad.study.Acquisition); `sequence` is what an MR series is
+    weighted for. Lengths in mm, times in ms.
+    """
+
+    series_instance_uid: str
+    tasks: tuple[str, ...]
+    modality: str
+    plane: str
+    slices: int
+    spacing_mm: float | None
+    thickness_mm: float | None
+    pixel_mm: float | None
+    kernel: str = ""
+    contrast: str = ""
+    sequence: str = ""
+    repetition_time_ms: float | None = None
+    echo_time_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CaseReport:
     """One study's findings (best first), funnels, refusals, novelty, models and settings digest.
 
@@ -130,6 +153,7 @@ class CaseReport:
     refusals: tuple[Refusal, ...] = ()
     warnings: tuple[Refusal, ...] = ()
     choices: tuple[SeriesChoice, ...] = ()
+    technique: tuple[Technique, ...] = ()
     novelty: tuple[Novelty, ...] = ()
     reliability: tuple[Reliability, ...] = ()
     models: tuple[ModelVersion, ...] = ()

@@ -21,6 +21,7 @@ from pipelines.accounts import fates, summarised
 from pipelines.choosing import Choosing, Look, choose
 from pipelines.merging import ranked
 from pipelines.meter import Meter
+from pipelines.technique import techniques
 from pipelines.wiring import Bench
 
 
@@ -98,6 +99,7 @@ def _report(
         refusals=summarised(refusals, order.files) or _nothing_to_look_at(order.case, results),
         warnings=summarised((*choosing.warnings, *(w for result in results for w in result.warnings)), order.files),
         choices=choosing.explained(looks),
+        technique=techniques(looks),
         novelty=tuple(result.novelty for result in results if result.novelty),
         reliability=tuple(result.reliability for result in results if result.reliability),
         models=_models([result.model for result in results]),

@@ -9,7 +9,7 @@ import numpy as np
 from cad.errors import Refusal
 from cad.finding import Candidate, Claim, Clause, CrossSection, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.model import ModelVersion, OperatingPoint
-from cad.report import CaseReport, FamilyNovelty, Funnel, Novelty, OddFeature, Reliability, SeriesChoice
+from cad.report import CaseReport, FamilyNovelty, Funnel, Novelty, OddFeature, Reliability, SeriesChoice, Technique
 from cad.space import Box, Grid
 from cad.volume import Volume
 
@@ -164,6 +164,9 @@ def report(lang: str = "en", *, findings: int = 2) -> CaseReport:
             SeriesChoice("lung_nodule_ct", "2.25.10038812", True, "axial, 2.5 mm, sharp kernel"),
             SeriesChoice("lung_nodule_ct", "2.25.10038813", False, "localizer"),
             SeriesChoice("aorta_ct", "2.25.10038812", True, "axial, 2.5 mm"),
+        ),
+        technique=(
+            Technique("2.25.10038812", ("aorta_ct", "lung_nodule_ct"), "CT", "axial", 48, 2.5, 2.5, 0.7, kernel="B60f", contrast="yes"),
         ),
         novelty=(
             Novelty("lung_nodule_ct", 0.18, "familiar"),
