@@ -22,6 +22,7 @@ from cad.write.charts import curve_figure, funnel_figure
 from cad.write.words import millimetres, number, span, unit, word, words
 from cad.write.worklist import SCREENED, WorklistRow, in_order, worklist_document
 
+FAMILIAR = "familiar"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FINDING_IMAGE = re.compile(r"finding-(\d+)-(\w+)\.png")
 _CASE_IMAGE = re.compile(r"case-(\w+)\.png")
@@ -75,6 +76,8 @@ def case_page(
             css=Markup(_stylesheet()),  # noqa: S704 - our own file, no value goes into it
             findings=sorted(report.findings, key=lambda finding: finding.rank),
             images_of=lambda finding: _pictures(sources, finding.rank),
+            site_of=lambda finding: next((m.label for m in finding.measurements if m.name == "location"), ""),
+            unfamiliar=[novelty for novelty in report.novelty if novelty.level != FAMILIAR],
             clauses_of=lambda finding: [_linked(clause, finding, known) for clause in finding.statement.clauses],
             case_pictures=[(match[1], uri) for name, uri in sources.items() if (match := _CASE_IMAGE.fullmatch(name))],
             curve=curve_figure(curve),

@@ -26,6 +26,57 @@ _WORDS: dict[str, tuple[str, str]] = {
         "This study was not screened. Read it without this software; the reasons are below.",
         "この検査は解析されていません。通常どおり読影してください。理由は下記のとおりです。",
     ),
+    "technique": ("Examination and technique", "検査と撮像法"),
+    "indication": ("Looked for", "検索対象"),
+    "images_read": ("Images", "画像"),
+    "reconstruction": ("Reconstruction", "再構成・撮像系列"),
+    "contrast": ("Contrast", "造影"),
+    "contrast_yes": ("given", "あり"),
+    "contrast_likely": ("likely given", "ありと推定"),
+    "not_stated": ("not stated", "記載なし"),
+    "slices_of": ("slices", "スライス"),
+    "spacing": ("spacing", "間隔"),
+    "thickness": ("thickness", "厚"),
+    "pixel": ("pixel", "画素"),
+    "kernel": ("kernel", "カーネル"),
+    "axial": ("axial", "横断"),
+    "coronal": ("coronal", "冠状断"),
+    "sagittal": ("sagittal", "矢状断"),
+    "oblique": ("oblique", "斜断"),
+    "technique_note": (
+        "From the de-identified headers of the series that were used; the clinical question is not known to this software.",
+        "使用したシリーズの匿名化ヘッダーによる。臨床的な検査目的は本ソフトウェアには伝わっていません。",
+    ),
+    "comparison_title": ("Comparison", "比較"),
+    "no_prior": ("No prior examination was compared.", "比較した過去検査はありません。"),
+    "unfamiliar": (
+        "This scan is unlike what the models were trained on; confidences mean less.",
+        "学習データと異なる画像です。確信度の意味は限られます。",
+    ),
+    "impression_title": ("Impression", "印象"),
+    "limitations": ("Limitations", "限界と注意"),
+    "general_limits": (
+        "Models were trained and calibrated on simulated images only; confidence and operating points hold for images like those. "
+        "Only the tasks named above were run: nothing is said of any other organ or disease. "
+        "Follow-up hints cite a guideline and are no advice. "
+        "A study without a finding is not a normal study.",
+        "モデルの学習と較正は模擬画像のみによるもので、確信度と動作点は同様の画像についてのみ成り立ちます。上記のタスク以外の臓器・疾患については何も述べません。"
+        "経過観察の記載は指針の引用であり助言ではありません。所見がないことは正常を意味しません。",
+    ),
+    "signature": (
+        "Made by software that is not a medical device. Not signed: a reader decides, and signs a report of their own.",
+        "医療機器ではないソフトウェアによる作成物です。署名はありません。判断と報告書への署名は読影医が行います。",
+    ),
+    "appendix": ("Appendix: how this came about", "付録：算出の経緯"),
+    "faithfulness": ("How far to trust the map", "ヒートマップの信頼性"),
+    "heat_note": ("Outline dashed; 0 cold, 1 hottest", "破線は輪郭。0 が最低、1 が最高"),
+    "operating_point": ("Operating point:", "動作点："),
+    "aorta_ct_course": ("Aorta, course", "大動脈の走行"),
+    "aorta_ct_note": ("Aorta: outline in orange; ticks show where it is cut", "大動脈：橙色は輪郭、目盛は断面の位置"),
+    "aorta_ct_course_note": (
+        "Laid straight along its centreline, and cut at right angles at the ticks with the diameter of each cut",
+        "中心線に沿って伸ばした像と、目盛の位置での直交断面および径",
+    ),
     "summary": ("Findings, best first", "所見（確信度順）"),
     "none_shown": (
         "No candidate passed the operating point. This is not proof that there is none.",
