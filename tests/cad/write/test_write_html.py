@@ -23,7 +23,7 @@ from cad.write.words import LANGUAGES, words
 from cad.write.worklist import WorklistRow, row_of
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>{{7*7}}&"
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "col"}
 
 
 class Page(HTMLParser):
