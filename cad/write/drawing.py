@@ -85,7 +85,7 @@ def _dashes(line: NDArray[np.float64], on: float, off: float) -> list[Line]:
     if len(line) < 2:
         return []
     along = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
-    found = []
+    found: list[Line] = []
     for start in np.arange(0.0, along[-1], on + off):
         end = min(start + on, along[-1])
         at = np.unique(np.concatenate(([start], along[(along > start) & (along < end)], [end])))
