@@ -46,11 +46,13 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """An imported data set to train on: its folder, how many readers must agree on a lesion, how their outlines become one."""
+    """An imported data set to train on: its folder, how many readers must agree on a lesion, how their outlines become one,
+    and up to how many simulated nodules each training scan gains."""
 
     folder: Path
     at_least: int = 1
     outline: str = "staple"
+    inserted: int = 0
 
 
 def run_training(task: str, out: Path, settings: Settings, say: Say, data: Imported | None = None) -> Training:
@@ -63,7 +65,7 @@ def run_training(task: str, out: Path, settings: Settings, say: Say, data: Impor
         from cad.datasets.consensus import Agreement
         from cad.tasks.imported import over_imported
 
-        trainable, out = over_imported(trainable, data.folder, Agreement(data.at_least, data.outline), out, say)
+        trainable, out = over_imported(trainable, data.folder, Agreement(data.at_least, data.outline), out, say, data.inserted)
     if not isinstance(trainable, Trainable):
         able = [name for name, other in installed_tasks().items() if isinstance(other, Trainable)]
         raise ShokenError("has no training of its own", subject=task, accepted=", ".join(able) or "no installed task has one")

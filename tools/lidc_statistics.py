@@ -42,8 +42,9 @@ READINGS: tuple[tuple[float, float, str, int, int, int, int], ...] = (
 {rows}
 )
 
-# quantiles {levels} % of each size: the in-plane long axis over the short, and the rough part of the radius (standard
-# deviation over mean after an ellipse is taken away), of the largest outline of a reading
+# quantiles {levels} % of each size, of the largest outline of a reading: how much further the outline reaches along its
+# long axis than across (root mean square over equal angles: the square root of an ellipse's axis ratio), and the rough part
+# of the radius (standard deviation over mean after harmonics 0 to 2 are taken away)
 SHAPES: tuple[tuple[float, float, tuple[float, ...], tuple[float, ...]], ...] = (
 {shapes}
 )
@@ -132,7 +133,7 @@ def _reading(rows: list[tuple[object, ...]], spacing: dict[int, float]) -> Readi
         else {1: "ground_glass", 2: "ground_glass", 3: "part_solid"}.get(int(str(texture)), "solid")
     )
     marks = (int(int(str(spiculation)) >= 3), int(int(str(lobulation)) >= 3), int(int(str(margin)) <= 3))
-    return Reading(float((6 * volume / np.pi) ** (1 / 3)), kind, marks, *_form(largest), str(patient))
+    return Reading(float((6 * volume / np.pi) ** (1 / 3)), kind, marks, *outline_form(largest), str(patient))
 
 
 def _points(text: str) -> NDArray[np.float64]:
@@ -144,8 +145,9 @@ def _area(points: NDArray[np.float64]) -> float:
     return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
 
 
-def _form(points: NDArray[np.float64]) -> tuple[float, float]:
-    """Elongation, and the spread of the radius that an ellipse (harmonics 0 to 2) does not explain."""
+def outline_form(points: NDArray[np.float64]) -> tuple[float, float]:
+    """Elongation (the square root of an ellipse's axis ratio, since angles count equally) and the relative spread of the radius
+    that harmonics 0 to 2 do not explain."""
     x, y = (points - points.mean(axis=0)).T
     around = np.linspace(-np.pi, np.pi, 64, endpoint=False)
     angle = np.arctan2(y, x)

@@ -228,8 +228,9 @@ READINGS: tuple[tuple[float, float, str, int, int, int, int], ...] = (
     (30.0, 45.0, "solid", 1, 1, 1, 2),
 )
 
-# quantiles 5, 25, 50, 75, 95 % of each size: the in-plane long axis over the short, and the rough part of the radius (standard
-# deviation over mean after an ellipse is taken away), of the largest outline of a reading
+# quantiles 5, 25, 50, 75, 95 % of each size, of the largest outline of a reading: how much further the outline reaches along its
+# long axis than across (root mean square over equal angles: the square root of an ellipse's axis ratio), and the rough part
+# of the radius (standard deviation over mean after harmonics 0 to 2 are taken away)
 SHAPES: tuple[tuple[float, float, tuple[float, ...], tuple[float, ...]], ...] = (
     (3.0, 4.0, (1.038, 1.092, 1.136, 1.208, 1.363), (0.047, 0.063, 0.08, 0.103, 0.144)),
     (4.0, 5.0, (1.03, 1.078, 1.13, 1.199, 1.35), (0.044, 0.06, 0.076, 0.097, 0.148)),

@@ -11,7 +11,7 @@ import numpy as np
 from cad.simulate.chest_detail import ChestDetail, pick_points
 from cad.simulate.chest_form import LATTICE, ChestForm
 from cad.simulate.fields import Field
-from cad.simulate.lesions import DrawnLesion, LesionShape, fitted_to, lesion_shape, spicules
+from cad.simulate.lesions import DrawnLesion, Inside, LesionShape, fitted_to, lesion_shape, spicules
 from cad.simulate.lidc_table import READINGS, SHAPES
 from cad.simulate.tubes import Tubes
 from cad.space import Box, FloatArray
@@ -101,7 +101,7 @@ def place_nodules(
     for spec in specs:
         centre = _site(rng, form, detail, spec, scanned, placed)
         if centre is not None:
-            placed.append(_make(rng, form, spec, centre))
+            placed.append(make_nodule(rng, spec, centre, lambda points: inside_lung(form, points)))
     return tuple(placed)
 
 
@@ -122,6 +122,14 @@ def density(nodule: Nodule, lesion: DrawnLesion, spacing_mm: tuple[float, float,
         holes = np.clip(2.5 * (grain - 1.1), 0, 1)  # air left in small bronchi, as larger cancers show
         hu = hu + (nodule.core_hu - hu) * holes
     return np.asarray(hu, dtype=np.float32)
+
+
+def painted(view: Field, nodule: Nodule, lesion: DrawnLesion, spacing_mm: tuple[float, float, float]) -> Field:
+    """`view`, the HU in the lesion's window, with the nodule and the haze around it."""
+    reach, most = nodule.halo
+    out = view + np.maximum(-560 - view, 0) * most * np.clip(1 - lesion.distance / reach, 0, 1)
+    out += np.maximum(density(nodule, lesion, spacing_mm) - out, 0) * lesion.share
+    return np.asarray(out, dtype=np.float32)
 
 
 def _site(
@@ -146,11 +154,12 @@ def _site(
     return None
 
 
-def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: FloatArray) -> Nodule:
+def make_nodule(rng: np.random.Generator, spec: NoduleSpec, centre: FloatArray, inside: Inside) -> Nodule:
+    """A nodule of `spec` around `centre` (x, y, z) mm; one at the pleura keeps its size `inside` the lung."""
     spec = spec.completed(rng)
-    shape = lesion_shape(rng, centre, spec.diameter_mm, *_form(rng, spec))
+    shape = lesion_shape(rng, centre, spec.diameter_mm, *nodule_form(rng, spec))
     if spec.attachment == "pleural":
-        shape = fitted_to(shape, spec.diameter_mm, lambda points: inside_lung(form, points))
+        shape = fitted_to(shape, spec.diameter_mm, inside)
     body = {
         "solid": (rng.uniform(-30, 75), rng.choice([0.0, -450.0]) if spec.diameter_mm > 13 else 0.0, rng.uniform(0, 0.8)),
         "part_solid": (rng.uniform(-620, -420), rng.uniform(-60, 50), rng.uniform(0.5, 2)),
@@ -170,7 +179,7 @@ def _make(rng: np.random.Generator, form: ChestForm, spec: NoduleSpec, centre: F
     )
 
 
-def _form(rng: np.random.Generator, spec: NoduleSpec) -> tuple[float, tuple[float, float]]:
+def nodule_form(rng: np.random.Generator, spec: NoduleSpec) -> tuple[float, tuple[float, float]]:
     """Roughness and stretch from the outlines of LIDC-IDRI at this size.
 
     A drawn outline is rough by the pixels it follows (about 0.15 mm), which is taken away; waves of amplitude 1 make a rough part

@@ -18,7 +18,7 @@ from cad.simulate.chest_paint import Canvases, ChestPainter, Tissue, draw_canvas
 from cad.simulate.fields import Field
 from cad.simulate.great_vessels import GreatVessels, great_vessels
 from cad.simulate.lesions import draw_lesion, mark, true_extent
-from cad.simulate.nodules import Nodule, NoduleSpec, density, inside_lung, place_nodules
+from cad.simulate.nodules import Nodule, NoduleSpec, inside_lung, painted, place_nodules
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.simulate.tubes import Tubes
 from cad.space import Grid, Point
@@ -108,10 +108,7 @@ def _add_nodules(stack: Field, lungs: NDArray[np.uint8], grid: Grid, chest: _Che
         drawn = draw_lesion(grid, nodule.shape, lambda points: inside_lung(chest.form, points), nodule.edge_mm)
         if drawn is None:
             continue
-        view = stack[drawn.window]
-        reach, most = nodule.halo
-        view += np.maximum(-560 - view, 0) * most * np.clip(1 - drawn.distance / reach, 0, 1)
-        view += np.maximum(density(nodule, drawn, grid.spacing_mm) - view, 0) * drawn.share
+        stack[drawn.window] = painted(stack[drawn.window], nodule, drawn, grid.spacing_mm)
         number = len(lesions) + 1
         mark(labels, drawn, number)
         lungs[labels == number] = 1

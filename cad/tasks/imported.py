@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cad.datasets.consensus import Agreement, least_agreement
+from cad.datasets.insertion import WithNodules
 from cad.datasets.layout import DataSetError
 from cad.datasets.phantoms import ImportedScans
 from cad.datasets.splits import PARTS, read_split
@@ -33,39 +34,52 @@ class ImportedRecipe:
     refused: dict[str, Refusal]
 
 
-def over_imported(task: Task, data_folder: Path, rule: Agreement, out: Path, say: Callable[[str], None]) -> tuple[CascadeTask, Path]:
+def over_imported(
+    task: Task, data_folder: Path, rule: Agreement, out: Path, say: Callable[[str], None], inserted: int = 0
+) -> tuple[CascadeTask, Path]:
     """The task with its recipe over a data set, and the folder to train into. Raises ShokenError for a task that finds no lesions."""
     if not isinstance(task, CascadeTask):
         raise DataSetError("does not learn from imported lesions", subject=task.name, accepted="a task that detects lesions")
-    made = imported_recipe(task.recipe(), data_folder, rule, out, say)
+    made = imported_recipe(task.recipe(), data_folder, rule, out, say, inserted)
     for case, refusal in sorted(made.refused.items()):
         say(f"case {case} is left out: {refusal.reason}")
     return replace(task, recipe=lambda: made.recipe), made.folder
 
 
-def imported_recipe(recipe: Recipe, data_folder: Path, rule: Agreement, out: Path, say: Callable[[str], None]) -> ImportedRecipe:
+def imported_recipe(
+    recipe: Recipe, data_folder: Path, rule: Agreement, out: Path, say: Callable[[str], None], inserted: int = 0
+) -> ImportedRecipe:
     """The same networks and budget of steps over a data set, its split deciding who is trained on.
 
-    Caches go below `out` by the data's fingerprint and the agreement, so that two data sets never mix. Raises DataSetError
+    Scans that are trained on gain up to `inserted` simulated nodules (chest CT only; see cad.datasets.insertion). Caches go below
+    `out` by the data's fingerprint, the agreement and `inserted`, so that two data sets never mix. Raises DataSetError
     for a data set without a split, LeakError for one that leaks, DataSetError for a part without scans or without lesions.
     """
     data = open_data(data_folder)
     split = read_split(data)
-    folder = out / f"{data.fingerprint[:12]}-{rule.at_least}-{rule.outline}"
+    if inserted and recipe.rule.region != "lungs":
+        raise DataSetError("takes no inserted nodules", subject=recipe.task, accepted="a task that looks through lungs")
+    more = f"-with{inserted}" if inserted else ""
+    folder = out / f"{data.fingerprint[:12]}-{rule.at_least}-{rule.outline}{more}"
     refused = _refusals(data, recipe.rule, folder, say)
     seeds = _seeds(data, split.parts, refused)
     counts = {part: sum(base <= seed < base + 1_000_000 for seed in seeds) for part, base in BASES.items()}
     _check(data, seeds, counts, rule)
     budget = replace(recipe.budget, train=counts["train"], calibration=counts["calibration"], test=counts["test"])
+    scans = ImportedScans(data.root.resolve(), seeds, rule)
     made = replace(
         recipe,
-        version=f"{recipe.version}-{data.fingerprint[:8]}",
-        phantom=ImportedScans(data.root.resolve(), seeds, rule),
+        version=f"{recipe.version}-{data.fingerprint[:8]}{more}",
+        phantom=WithNodules(scans, inserted) if inserted else scans,
         budget=budget,
         source=f"imported scans ({data.manifest['layout']}, {data.manifest['licence']}; data set {data.fingerprint[:12]}, "
-        f"lesions that at least {rule.at_least} readers agree on, outlines by {rule.outline})",
+        f"lesions that at least {rule.at_least} readers agree on, outlines by {rule.outline}{_said(inserted)})",
     )
     return ImportedRecipe(made, folder, refused)
+
+
+def _said(inserted: int) -> str:
+    return f"; training scans with up to {inserted} simulated nodules each" if inserted else ""
 
 
 def _seeds(data: DataSet, parts: dict[str, tuple[str, ...]], refused: dict[str, Refusal]) -> dict[int, str]:

@@ -18,6 +18,9 @@ def train(
     outline: Annotated[
         str, typer.Option(metavar="staple|majority|union|intersection", help="With --data: one outline of several.")
     ] = "staple",
+    insert: Annotated[
+        int, typer.Option(metavar="N", min=0, max=20, help="With --data: up to N simulated nodules into each training chest.")
+    ] = 0,
     json: JsonOption = False,
 ) -> int:
     """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed."""
@@ -25,7 +28,7 @@ def train(
     from pipelines.training import Imported, run_training
 
     with spinner(f"training {task}") as bar:
-        imported = Imported(data, agreement, outline) if data else None
+        imported = Imported(data, agreement, outline, insert) if data else None
         trained = run_training(task, out, load_settings(), bar["update"], imported)
     if json:
         put_json({"task": task, "file": str(trained.file), "sha256": trained.sha256, "index": trained.index})

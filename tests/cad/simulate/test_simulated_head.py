@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cad.simulate.head import HeadLesionSpec, HeadPlan, simulate_head
+from cad.simulate.head import SEQUENCES, HeadLesionSpec, HeadPlan, simulate_head, simulate_sequences
 from cad.simulate.phantom import Phantom
 
 SPECS = (HeadLesionSpec(26, "ring", 0.8), HeadLesionSpec(16, "solid"), HeadLesionSpec(9, "metastasis", 0.0))
@@ -54,3 +56,27 @@ def test_brain_has_a_human_volume(head: Phantom) -> None:
     assert 0.7 < head.brain.voxels.sum() * head.volume.grid.voxel_mm3 / 1e6 < 2.0
     assert head.volume.modality == "MR"
     assert head.volume.voxels.min() >= 0
+
+
+def test_sequences_share_anatomy_and_truth_but_not_noise() -> None:
+    plan = HeadPlan(shape=(36, 100, 84), spacing_mm=(4.5, 2.2, 2.2), lesions=(HeadLesionSpec(24, "solid", 0.8),), noise=0.02)
+    scans = simulate_sequences(21, plan)
+    assert tuple(scans) == SEQUENCES
+    first = scans["T1"]
+    assert all(scan.lesions == first.lesions for scan in scans.values())
+    assert all(np.array_equal(scan.lesion_labels.voxels, first.lesion_labels.voxels) for scan in scans.values())
+    air = np.s_[:, :6, :6]
+    assert not np.array_equal(scans["T1c"].volume.voxels[air], scans["FLAIR"].volume.voxels[air])
+    assert first.brain is not None
+    lesion, healthy = first.lesion_labels.voxels > 0, (first.brain.voxels > 0) & (first.lesion_labels.voxels == 0)
+    contrast = {name: np.median(s.volume.voxels[lesion]) / np.median(s.volume.voxels[healthy]) for name, s in scans.items()}
+    assert contrast["T1"] < 1 < min(contrast["T1c"], contrast["T2"], contrast["FLAIR"])
+
+
+def test_a_lesion_that_does_not_enhance_cannot_be_told_by_its_brightness() -> None:
+    plan = HeadPlan(shape=(36, 100, 84), spacing_mm=(4.5, 2.2, 2.2), noise=0.0, bias=0.0)
+    bright, flat = (
+        simulate_head(22, replace(plan, lesions=(HeadLesionSpec(20, "solid", 0.0, enhancement=share),))) for share in (1.0, 0.0)
+    )
+    inside = bright.lesion_labels.voxels > 0
+    assert np.median(bright.volume.voxels[inside]) > 1.3 * np.median(flat.volume.voxels[inside])
