@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,12 @@ class LoadedModel:
         if name not in self._networks:
             raise ModelError(f"has no stage {name!r}", subject=self.header.task, accepted=", ".join(self._networks))
         return self._networks[name]
+
+    def knowing(self, **facts: Any) -> LoadedModel:
+        """The same networks and digest, with facts of this place beside the settings of the file (see cad.tasks.cascade_task)."""
+        known = LoadedModel(replace(self.header, settings={**self.settings, **facts}), self.version, self._networks, self.backend)
+        known._forwards = self._forwards
+        return known
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -80,6 +80,9 @@ def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
     name = look.task.name
     meter.begin(f"{name}: load model")
     model = bench.models.load(bench.models.current(name))
+    stated = dict(bench.prevalence).get(name)
+    if stated is not None:
+        model = model.knowing(prevalence=stated)
     return look.done(look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}")))
 
 

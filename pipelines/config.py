@@ -28,7 +28,7 @@ SETTINGS_VARIABLE = "SHOKEN_SETTINGS"
 _SECRETS = ("SHOKEN_VAULT_KEY", "SHOKEN_VAULT_KEY_FILE", "SHOKEN_DICOMWEB_TOKEN", "SHOKEN_DICOMWEB_USER", "SHOKEN_DICOMWEB_PASSWORD")
 OTHER_VARIABLES = frozenset({SETTINGS_VARIABLE, "SHOKEN_TRACEBACK", *_SECRETS})
 FILE = "_file"
-RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading", "backend", "dicom_segmentation", "dicom_heat_maps"})
+RESULT_FIELDS = frozenset({"tasks", "lang", "profile", "reading", "prevalence", "backend", "dicom_segmentation", "dicom_heat_maps"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Engine = Literal["serial", "processes", "ray"]
@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     reading: Annotated[Limits, NoDecode] = Field(
         default=USUAL, description="a table of [warn, refuse] pairs: " + ", ".join(field.name for field in fields(Limits))
     )
+    prevalence: Annotated[tuple[tuple[str, float], ...], NoDecode] = Field(
+        default=(), description="a table of task = share of scans with a lesion, above 0 and below 1"
+    )
     dicom_segmentation: SegmentationForm = Field(default="binary", description=", ".join(SEGMENTATIONS))
     dicom_heat_maps: HeatMapForm = Field(default="parametric_map", description=", ".join(HEAT_MAPS))
     mlflow_uri: str = Field(default="", description="an MLflow tracking address such as sqlite:////path/mlflow.db")
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
     @classmethod
     def _reading(cls, value: object) -> Limits:
         return value if isinstance(value, Limits) else _limits(value)
+
+    @field_validator("prevalence", mode="before")
+    @classmethod
+    def _prevalence(cls, value: object) -> tuple[tuple[str, float], ...]:
+        return _shares(value)
 
     @field_validator("profile")
     @classmethod
@@ -145,6 +153,19 @@ def settings_digest(settings: Settings, tasks: tuple[str, ...]) -> str:
     values = {name: getattr(settings, name) for name in RESULT_FIELDS} | {"tasks": sorted(tasks), "reading": asdict(settings.reading)}
     values["backend"] = resolved(settings.backend)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _shares(value: object) -> tuple[tuple[str, float], ...]:
+    """A [prevalence] table, or the same as JSON in the environment, by task."""
+    try:
+        table: Any = json.loads(value) if isinstance(value, str) else value
+        pairs = tuple(sorted((str(task), float(share)) for task, share in dict(table).items()))
+    except (TypeError, ValueError):
+        raise _NotAcceptedError("is not a table of shares", "[prevalence] with lines such as lung_nodule_ct = 0.08") from None
+    wrong = next((task for task, share in pairs if not 0 < share < 1), None)
+    if wrong:
+        raise _NotAcceptedError(f"of {wrong} is no share of scans", "a number above 0 and below 1")
+    return pairs
 
 
 def _limits(value: object) -> Limits:

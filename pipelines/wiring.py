@@ -32,8 +32,8 @@ BATCH_JOBS_PER_WORKER = 2000
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a case is screened with: tasks whose model is usable, their digests, why others are left out, reading's thresholds, and who
-    receives the DICOM objects."""
+    """What a case is screened with: tasks whose model is usable, their digests, why others are left out, reading's thresholds, who
+    receives the DICOM objects, and the share of scans with a lesion by task where the settings state it."""
 
     tasks: Mapping[str, Task]
     models: ModelStore
@@ -41,6 +41,7 @@ class Bench:
     refused: tuple[Refusal, ...] = ()
     limits: Limits = USUAL
     receiver: Receiver = ANY_RECEIVER
+    prevalence: tuple[tuple[str, float], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,7 +88,8 @@ def bench(settings: Settings) -> Bench:
     if missing is not None:
         raise ShokenError(f"no task is called {missing!r}", subject="--tasks", accepted=", ".join(able) or "none is installed")
     receiver = Receiver(settings.dicom_segmentation, settings.dicom_heat_maps)
-    return replace(equipped({name: able[name] for name in settings.tasks} or able, store, settings.reading), receiver=receiver)
+    chosen = equipped({name: able[name] for name in settings.tasks} or able, store, settings.reading)
+    return replace(chosen, receiver=receiver, prevalence=settings.prevalence)
 
 
 def tasks(store: FolderModels) -> dict[str, Task]:

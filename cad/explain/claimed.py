@@ -22,7 +22,7 @@ _DOUBTS = {
 _CHANGES = {
     "fat": ("with the density of fat", "脂肪濃度なら", ("mean_hu",)),
     "calcium": ("with the density of calcium", "石灰化濃度なら", ("mean_hu",)),
-    "small": (f"shrunk by {SMALL_MM:g} mm", f"径が{SMALL_MM:g} mm小さければ", ("long_axis",)),
+    "small": (f"shrunk to {SMALL_MM:g} mm", f"{SMALL_MM:g} mmまで縮小すると", ("long_axis",)),
     "erased": ("painted over", "消去すると", ("long_axis",)),
 }
 

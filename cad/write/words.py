@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cad.errors import ShokenError
 from cad.explain.wording import FOLLOW_UPS, LOCATIONS, OUTCOMES, TEXTURES
+from cad.write.words_of_novelty import NOVELTY
 
 LANGUAGES = ("en", "ja")
 
@@ -83,7 +84,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "looks_unlike": ("looks unlike the lesions that were taught", "学習した病変と異なる外観"),
     "if_changed": ("Confidence if it were", "次の場合の確信度"),
     "if_erased": ("painted over", "消去"),
-    "if_small": ("small", "縮小"),
+    "if_small": ("5 mm wide", "5 mm大"),
     "if_fat": ("as dense as fat", "脂肪濃度"),
     "if_calcium": ("as dense as calcium", "石灰濃度"),
     "drops": ("Score lost without the hottest / random / edge voxels", "除去時のスコア低下：高熱部 / 無作為 / 辺縁"),
@@ -309,7 +310,7 @@ def words(lang: str) -> dict[str, str]:
     """All words of one language. Raises ShokenError for a language there is none of."""
     if lang not in LANGUAGES:
         raise ShokenError(f"no pages in {lang!r}", subject="--lang", accepted=", ".join(LANGUAGES))
-    own = {key: pair[LANGUAGES.index(lang)] for key, pair in _WORDS.items()}
+    own = {key: pair[LANGUAGES.index(lang)] for key, pair in (NOVELTY | _WORDS).items()}
     return LOCATIONS[lang] | FOLLOW_UPS[lang] | TEXTURES[lang] | OUTCOMES[lang] | own
 
 

@@ -68,3 +68,15 @@ def test_the_digest_covers_only_what_can_change_a_result(tmp_path):
     assert plain != settings_digest(load_settings(), ("a",))
     assert plain != settings_digest(load_settings(reading={"slices": [5, 2]}), ("a", "b"))
     assert plain == settings_digest(load_settings(reading={"slices": [10, 3]}), ("a", "b")), "the defaults, said aloud"
+    assert plain != settings_digest(load_settings(prevalence={"a": 0.1}), ("a", "b"))
+
+
+def test_how_frequent_lesions_are_can_be_stated_by_task(tmp_path, monkeypatch):
+    file = tmp_path / "settings.toml"
+    file.write_text("[prevalence]\nlung_nodule_ct = 0.08\nbrain_lesion_mr = 0.2\n")
+    assert load_settings(file).prevalence == (("brain_lesion_mr", 0.2), ("lung_nodule_ct", 0.08))
+    monkeypatch.setenv("SHOKEN_PREVALENCE", '{"lung_nodule_ct": 0.5}')
+    assert load_settings(file).prevalence == (("lung_nodule_ct", 0.5),)
+    for wrong in ({"lung_nodule_ct": 1.0}, {"lung_nodule_ct": "often"}, "0.08"):
+        with pytest.raises(SettingsError, match=r"prevalence: .*accepted:"):
+            load_settings(prevalence=wrong)

@@ -105,6 +105,19 @@ def test_settings_survive_the_model_header():
     assert AortaSettings.from_dict(json.loads(json.dumps(aorta.to_dict()))) == aorta
 
 
+def test_a_stated_prevalence_lowers_every_confidence_and_is_said():
+    _, reliability = confidence(
+        "t", [scores([0.9] * (n % 2), [0.9] * (n % 2), [0.0, 1.0, 2.0], [0, n % 2, 1]) for n in range(8)], Fusion(), -9
+    )
+    known = Calibration(1.0, 0.0, 10, 20, scans=8, scans_with_lesion=4)
+    stored = CascadeSettings(RECIPE.rule, Thresholds(0, 0, 0), Fusion(), known, NOVELTY, reliability=reliability).to_dict()
+    version = ModelVersion("lung_nodule_ct", "1", "", "", "")
+    model = LoadedModel(ModelHeader("lung_nodule_ct", "1", "", "", {}, stored), version, {})
+    here = CascadeSettings.from_dict(model.knowing(prevalence=0.05).settings)
+    assert here.calibration.apply(0.5) == pytest.approx(1 / 11)
+    assert (here.reliability.stated_prevalence, CascadeSettings.from_dict(model.settings).reliability.stated_prevalence) == (0.05, None)
+
+
 def test_confidence_that_an_aorta_is_dilated_follows_its_measurement_error():
     settings = AortaSettings(RECIPE.rule, NOVELTY, bias_mm=1.0, sd_mm=2.0, half_width_mm=4.0)
     assert settings.confidence_dilated(41.0) == pytest.approx(0.5)

@@ -14,6 +14,8 @@ import pytest
 from case_phantom import exhibits, report, sections
 
 from cad.errors import Refusal, ShokenError
+from cad.explain.calibrators import METHODS
+from cad.explain.claim import SCAN_UNUSUAL, TAKES_AWAY
 from cad.finding import Measurement
 from cad.report import CaseReport
 from cad.write.aorta import diameter_curve
@@ -206,3 +208,31 @@ def test_every_word_is_there_in_both_languages():
     assert english.keys() == japanese.keys()
     assert all(english.values())
     assert all(japanese.values())
+
+
+@pytest.mark.parametrize(
+    ("lang", "shown"),
+    [
+        (
+            "en",
+            (
+                "slice spacing, mm 6.00 (1.25 – 5.00)",
+                "at most 5 % of scans like those are called unusual or worse, 2.0 % unlike",
+                "38 / 41",
+            ),
+        ),
+        ("ja", ("スライス間隔 mm 6.00 (1.25 – 5.00)", "異質以上と判定されるのは最大5 %", "38 / 41")),
+    ],
+)
+def test_novelty_by_family_the_verdict_and_the_prevalence_are_said_with_n(lang, shown):
+    text = Page(page(lang)).text
+    assert all(said in text for said in shown)
+    assert f"60 % / {words(lang)['not_stated']}" in text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_there_are_words_for_every_code_of_trust(lang):
+    changes = {"if_erased", "if_small", "if_fat", "if_calcium"}
+    verdicts = {"claim_lesion", "claim_not_lesion", "claim_unsure", "check_passed", "check_failed", "check_not_measured"}
+    families = {"protocol", "anatomy", "intensity", "noise", "network", "slice_spacing_mm", "organ_p50", "jump"}
+    assert {SCAN_UNUSUAL, *TAKES_AWAY, *METHODS, *changes, *verdicts, *families} <= set(words(lang))
