@@ -79,6 +79,18 @@ def staple(masks: NDArray[np.uint8]) -> Staple:
     return Staple(np.asarray(probability, dtype=np.float64), tuple(method.GetSensitivity()), tuple(method.GetSpecificity()))
 
 
+def consensus_of(masks: Sequence[NDArray[np.uint8]], method: str = "staple") -> NDArray[np.uint8]:
+    """Whole 0/1 masks of several readers on one grid to one: as `outline` does for patches, in a close box; empty where all are."""
+    stack = np.stack(masks)
+    held = patch_of(np.asarray(stack.any(axis=0)))
+    agreed = np.zeros(stack.shape[1:], dtype=np.uint8)
+    if held is not None:
+        _, box = _stacked([Patch(held.start, np.ascontiguousarray(mask[held.window])) for mask in stack])
+        inner = tuple(slice(_MARGIN, -_MARGIN) for _ in held.start)
+        agreed[held.window] = _chosen(box, method)[inner]
+    return agreed
+
+
 def _chosen(stack: NDArray[np.uint8], method: str) -> NDArray[np.bool_]:
     if method == "union":
         return np.asarray(stack.any(axis=0))

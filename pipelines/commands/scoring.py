@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.terminal import put_json
+from pipelines.commands.terminal import put_json, say
 
 app = typer.Typer(no_args_is_help=True, help="Statistics from plain CSV and NIfTI files, as JSON.")
 
@@ -35,13 +35,30 @@ def froc(
 
 @app.command()
 def overlap(
-    found: Annotated[Path, typer.Argument(metavar="FOUND", help="A mask as NIfTI.")],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="A mask as NIfTI on the same grid.")],
-    tolerance_mm: Annotated[float, typer.Option("--tolerance-mm", metavar="MM", min=0, help="For the surface Dice.")] = 1.0,
+    found: Annotated[Path, typer.Argument(metavar="FOUND", help="A mask as NIfTI, or a folder of them.")],
+    truth: Annotated[list[Path], typer.Argument(metavar="TRUTH...", help="The same of the truth; several are several readers.")],
+    tolerance_mm: Annotated[list[float] | None, typer.Option(metavar="MM", help="For the surface Dice; again for more (1 and 2).")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="N=NAME", help="What a label stands for: it is then looked for in all cases.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(metavar="N", min=0, max=100_000, help="Bootstrap samples, by case.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="S")] = 0,
 ) -> int:
-    """Dice, 95 % Hausdorff distance and normalised surface Dice of two masks."""
-    from cad.read.nifti import read_nifti
-    from cad.score.overlap import overlap as compared
+    """Dice, 95 % Hausdorff distance and normalised surface Dice of masks, structure by structure; misses count."""
+    from cad.score.overlap import TOLERANCES_MM
+    from pipelines.overlaps import Overlaps, overlap_scores
 
-    put_json(asdict(compared(read_nifti(found, "1", "SEG"), read_nifti(truth, "1", "SEG"), tolerance_mm)))
-    return 0
+    names = dict(_named(text) for text in label or ())
+    tolerances = tuple(tolerance_mm or TOLERANCES_MM)
+    document = overlap_scores(Overlaps(found, tuple(truth), tolerances, names, resamples, seed))
+    put_json(document)
+    if document["without_truth"]:
+        say(f"{len(document['without_truth'])} masks have no truth and were not scored")
+    return 1 if document["without_truth"] else 0
+
+
+def _named(text: str) -> tuple[int, str]:
+    number, _, name = text.partition("=")
+    if not number.isdecimal() or int(number) < 1 or not name:
+        raise typer.BadParameter(f"{text!r} names no label (accepted: --label 1=liver)")
+    return int(number), name

@@ -216,8 +216,30 @@ def test_scores_come_from_plain_files(capsys, tmp_path):
     mask = np.zeros((4, 4, 4), dtype=np.uint8)
     mask[1:3] = 1
     write_nifti(Volume(mask, Grid.axial((4, 4, 4), (1, 1, 1)), "1", "SEG"), tmp_path / "mask.nii.gz")
-    assert json.loads(told(capsys, "score", "overlap", tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz")[1])["dice"] == 1.0
+    one = json.loads(told(capsys, "score", "overlap", tmp_path / "mask.nii.gz", tmp_path / "mask.nii.gz")[1])
+    assert (one["cases"], one["readers"], one["structures"][0]["dice"]) == (1, 0, {"mean": 1.0, "interval": None})
     assert told(capsys, "score", "overlap", tmp_path / "marks.csv", tmp_path / "mask.nii.gz")[0] == 2
+
+
+def test_masks_are_paired_by_name_and_one_that_is_not_there_is_a_miss(capsys, tmp_path):
+    voxels = np.zeros((6, 6, 6), dtype=np.uint8)
+    voxels[1:3], voxels[4] = 1, 2
+    for folder, cases in (("found", "ac"), ("first", "ab"), ("second", "ab")):
+        (tmp_path / folder).mkdir()
+        for case in cases:
+            write_nifti(Volume(voxels, Grid.axial(voxels.shape, (1, 1, 1)), "1", "SEG"), tmp_path / folder / f"{case}.nii.gz")
+    code, out, err = told(capsys, "score", "overlap", tmp_path / "found", tmp_path / "first", "--label", "2=spleen", "--resamples", "50")
+    document = json.loads(out)
+    assert (code, document["without_truth"], document["not_found"]) == (1, ["c"], ["b"])
+    assert "1 masks have no truth" in err
+    assert [(s["structure"], s["missed"], s["dice"]["mean"]) for s in document["structures"]] == [("1", 1, 0.5), ("spleen", 1, 0.5)]
+    assert [n["tolerance_mm"] for n in document["structures"][0]["nsd"]] == [1.0, 2.0]
+    (tmp_path / "found" / "c.nii.gz").unlink()
+    code, out, _ = told(capsys, "score", "overlap", tmp_path / "found", tmp_path / "first", tmp_path / "second")
+    document = json.loads(out)
+    kinds = {s["comparison"]: s["dice"]["mean"] for s in document["structures"] if s["structure"] == "1"}
+    assert (code, kinds) == (0, {"found_reader": 0.5, "found_consensus": 0.5, "reader_reader": 1.0})
+    assert told(capsys, "score", "overlap", tmp_path / "found", tmp_path / "first", "--label", "liver")[0] == 2
 
 
 def test_the_demo_says_where_to_look_and_can_be_run_again(capsys, here, tools, tmp_path, monkeypatch):
