@@ -9,6 +9,7 @@ from typing import Any
 from cad.errors import Refusal
 from cad.finding import Finding, Measurement
 from cad.model import ModelVersion
+from cad.space import Point
 
 SCHEMA_VERSION = "1.1"
 
@@ -136,6 +137,44 @@ class Technique:
 
 
 @dataclass(frozen=True, slots=True)
+class PriorLesion:
+    """A lesion of the prior that no finding of the current scan matches.
+
+    `label`: "resolved" (nothing is outlined at its place now), "below_threshold" (something is, but it was not found),
+    "outside_current" (the current scan does not reach there). `centre_mm` is its place in the current scan's frame.
+    `confidence` is calibrated: what the cascade took for a lesion on the prior may never have been one.
+    """
+
+    label: str
+    centre_mm: Point
+    diameter_mm: float
+    volume_mm3: float | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of comparing one task's findings with a prior `days` earlier; `case` and UIDs are pseudonyms.
+
+    `status` is "compared", else a code of why not ("possible_patient_mix_up", "prior_not_confirmed"...) with `detail` as one
+    sentence. `same_patient` is the score of the bones (None: not measurable), `correlation` how well the scans lie on each other:
+    as they lay, rigid, deformed. `lesions` are the prior's that have no partner.
+    """
+
+    task: str
+    case: str
+    study_instance_uid: str
+    series_instance_uid: str
+    days: int
+    status: str
+    detail: str
+    same_patient: float | None = None
+    correlation: tuple[float, float, float] | None = None
+    folded: float | None = None
+    lesions: tuple[PriorLesion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CaseReport:
     """One study's findings (best first), funnels, refusals, novelty, models and settings digest.
 
@@ -157,6 +196,7 @@ class CaseReport:
     novelty: tuple[Novelty, ...] = ()
     reliability: tuple[Reliability, ...] = ()
     models: tuple[ModelVersion, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     settings_sha256: str = ""
     lang: str = "en"
     schema_version: str = SCHEMA_VERSION

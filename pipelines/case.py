@@ -1,6 +1,6 @@
 """One study from its de-identified files to a written case: the table of contents of the product.
 
-read -> choose -> look (detect, segment, measure, explain: each task does its own) -> rank -> report -> write
+read -> choose -> look (detect, segment, measure, explain: each task does its own) -> compare with a prior -> rank -> report -> write
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from pathlib import Path
 from cad.errors import Refusal
 from cad.finding import Exhibit
 from cad.model import ModelVersion
+from cad.prepare.prior import COMPARED
 from cad.read.assemble import assemble
 from cad.read.headers import read_headers
-from cad.report import CaseReport
+from cad.report import CaseReport, Comparison
 from cad.write.case import write_case
 from pipelines.accounts import fates, summarised
 from pipelines.choosing import Choosing, Look, choose
+from pipelines.comparing import PriorOrder, PriorShelf, compared
 from pipelines.merging import ranked
 from pipelines.meter import Meter
 from pipelines.technique import techniques
@@ -30,7 +32,8 @@ class CaseOrder:
     """What one case is made of.
 
     `files` maps each de-identified file to the handle a report may show; `refused` are the files that
-    did not get this far. `folder` is written whole or not at all.
+    did not get this far. `folder` is written whole or not at all. `priors` are earlier studies of the patient, nearest first;
+    `undated` counts those that no date puts in order.
     """
 
     case: str
@@ -40,6 +43,8 @@ class CaseOrder:
     lang: str
     settings_sha256: str
     folder: Path
+    priors: tuple[PriorOrder, ...] = ()
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +69,13 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
     meter.begin("assemble")
     choosing = choose(series, bench.tasks, partial(assemble, limits=bench.limits))
     looks = tuple(_look(look, bench, order.lang, meter) for look in choosing.looks)
+    shelf = PriorShelf(order.priors, bench)
+    seen = tuple(compared(look, shelf, bench, order.lang, meter) for look in looks)
+    looks = tuple(look for look, _ in seen)
+    comparisons = tuple(said for _, said in seen if said)
     meter.begin("write")
     patient = next((study.patient for study in scan.studies), "")
-    report = _report(order, patient, (*scan.refusals, *choosing.refusals), choosing, looks, bench)
+    report = _report(order, patient, (*scan.refusals, *choosing.refusals), choosing, looks, bench, comparisons)
     written = write_case(report, _exhibits(looks), order.folder, bench.receiver)
     meter.end()
     unused, series_of = fates(order.files, series, scan.refusals, choosing, looks)
@@ -87,9 +96,16 @@ def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
 
 
 def _report(
-    order: CaseOrder, patient: str, refused: Sequence[Refusal], choosing: Choosing, looks: Sequence[Look], bench: Bench
+    order: CaseOrder,
+    patient: str,
+    refused: Sequence[Refusal],
+    choosing: Choosing,
+    looks: Sequence[Look],
+    bench: Bench,
+    comparisons: Sequence[Comparison],
 ) -> CaseReport:
     results = [look.result for look in looks if look.result]
+    warned = (*choosing.warnings, *(w for result in results for w in result.warnings), *_prior_warnings(comparisons, order))
     refusals = (*order.refused, *refused, *_refused(looks), *bench.refused)
     return CaseReport(
         case=order.case,
@@ -100,12 +116,13 @@ def _report(
         measurements=tuple(measurement for result in results for measurement in result.measurements),
         funnels=tuple(result.funnel for result in results),
         refusals=summarised(refusals, order.files) or _nothing_to_look_at(order.case, results),
-        warnings=summarised((*choosing.warnings, *(w for result in results for w in result.warnings)), order.files),
+        warnings=summarised(warned, order.files),
         choices=choosing.explained(looks),
         technique=techniques(looks),
         novelty=tuple(result.novelty for result in results if result.novelty),
         reliability=tuple(result.reliability for result in results if result.reliability),
         models=_models([result.model for result in results]),
+        comparisons=tuple(comparisons),
         settings_sha256=order.settings_sha256,
         lang=order.lang,
     )
@@ -115,6 +132,15 @@ def _refused(looks: Sequence[Look]) -> tuple[Refusal, ...]:
     """Volumes a task would not look through, unless another series served it: then the choices tell."""
     served = {look.task.name for look in looks if look.result}
     return tuple(look.refusal for look in looks if look.refusal and look.task.name not in served)
+
+
+def _prior_warnings(comparisons: Sequence[Comparison], order: CaseOrder) -> tuple[Refusal, ...]:
+    """A prior that was not compared is never passed over in silence."""
+    left = [Refusal(said.case, said.status, said.detail) for said in comparisons if said.status != COMPARED]
+    if order.undated:
+        count = f"{order.undated} other stud{'y' if order.undated == 1 else 'ies'} of this patient"
+        left.append(Refusal(order.case, "prior_without_date", f"{count} cannot be put in order: a study date is missing or was removed"))
+    return tuple(dict.fromkeys(left))
 
 
 def _nothing_to_look_at(case: str, results: Sequence[object]) -> tuple[Refusal, ...]:

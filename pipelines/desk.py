@@ -7,17 +7,37 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anonymizer import elements, reading
 from anonymizer.files import DEIDENTIFIED, deidentify_file
 from anonymizer.gate import Reason, Verdict
+from anonymizer.identity import patient_of
 from anonymizer.key import ProjectKey
 from anonymizer.profile import Option, Profile, profile_named
-from anonymizer.pseudonym import Pseudonyms
+from anonymizer.pseudonym import Pseudonyms, shifted_date
 from cad.errors import Refusal, ShokenError
 from cad.networks import sha256_of
 
-STUDY_INSTANCE_UID = 0x0020000D
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+STUDY_INSTANCE_UID, STUDY_DATE, MODALITY = 0x0020000D, 0x00080020, 0x00080060
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A file and the study it belongs to: pseudonymous UID and patient, the sha256 of its bytes, modality.
+
+    `date` is the study's date (YYYYMMDD) as the profile writes it, shifted with the patient's other dates; "" where the profile
+    removes dates or the header holds none.
+    """
+
+    study: str
+    sha256: str
+    patient: str = ""
+    date: str = ""
+    modality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +56,8 @@ class Desk:
         """The pseudonymous handle of a file's place in its export."""
         return Pseudonyms(self.key).file_handle(name)
 
-    def admit(self, path: Path) -> tuple[str, str] | Refusal:
-        """The pseudonymous StudyInstanceUID a file belongs to and the sha256 of its bytes; or why it belongs to none.
+    def admit(self, path: Path) -> Admission | Refusal:
+        """The study and patient a file belongs to, by pseudonym; or why it belongs to none.
 
         A file that de-identification will refuse is still admitted to its study, which then says so.
         """
@@ -48,12 +68,30 @@ class Desk:
             try:
                 study = elements.text_at(dataset, STUDY_INSTANCE_UID)
                 if study:
-                    return Pseudonyms(self.key).uid(study), sha256_of(path)
+                    return self._admitted(dataset, study, sha256_of(path))
             except reading.PARSE_ERRORS as error:
                 return Refusal("", str(Reason.UNPARSEABLE), f"the headers cannot be read ({type(error).__name__})")
         if "DirectoryRecordSequence" in dataset:
             return Refusal("", str(Reason.DICOMDIR), "a DICOMDIR lists patients and files; it is not an image")
         return Refusal("", str(Reason.MISSING_IDENTITY), "StudyInstanceUID is missing: nothing says which study it belongs to")
+
+    def _admitted(self, dataset: Dataset, study: str, sha256: str) -> Admission:
+        names, patient = Pseudonyms(self.key), patient_of(dataset)
+        return Admission(
+            study=names.uid(study),
+            sha256=sha256,
+            patient=names.patient_id(patient),
+            date=self._date(elements.text_at(dataset, STUDY_DATE), names.shift_days(patient)),
+            modality=elements.text_at(dataset, MODALITY),
+        )
+
+    def _date(self, original: str, days: int) -> str:
+        """As the profile would write it."""
+        if Option.RETAIN_FULL_DATES in self.profile.options:
+            days = 0
+        elif Option.RETAIN_MODIFIED_DATES not in self.profile.options:
+            return ""
+        return shifted_date(original, days) or ""
 
     def deidentify(self, files: Mapping[str, Path], folder: Path) -> tuple[dict[str, Path], dict[str, Refusal]]:
         """De-identify files by handle into a folder: where each that passed lies now, and why the others did not pass.

@@ -9,25 +9,24 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cad.errors import Refusal
 from cad.networks import sha256_of
 from cad.write.folder import write_manifest, write_worklist
-from cad.write.manifest import ManifestRow
-from cad.write.worklist import SCREENED, WorklistRow
+from cad.write.worklist import WorklistRow
 from pipelines import wiring
 from pipelines.config import Settings, settings_digest
 from pipelines.desk import Desk
-from pipelines.exchange.folders import FoundFile, is_empty, walk
+from pipelines.exchange.folders import is_empty, walk
+from pipelines.intake import Intake, case_of, content_of
 from pipelines.outfolder import OutError, OutFolder, check_apart, claimed
 from pipelines.ports import Runner, ScreenListener
 from pipelines.runners.ledger import JobLedger
-from pipelines.studies import InputFile, ScreenStudy, StudyJob, StudyOutcome, failed_study, from_document, to_document
+from pipelines.studies import ScreenStudy, StudyJob, StudyOutcome, failed_study, from_document, to_document
 from pipelines.wiring import Bench, Tools
-
-ARCHIVE = "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,6 @@ class Screening:
         return int(bool(self.failed or self.refused or self.models_refused))
 
 
-@dataclass(slots=True)
-class _Intake:
-    """Every file of the export: grouped by study, or accounted for at the door."""
-
-    studies: dict[str, list[InputFile]] = field(default_factory=dict)
-    rows: list[ManifestRow] = field(default_factory=list)
-
-
 def screen(
     export: Path, out: Path, settings: Settings, listener: ScreenListener, *, resume: bool = False, tools: Tools | None = None
 ) -> Screening:
@@ -80,7 +71,7 @@ def screen(
     settings_sha256 = settings_digest(settings, bench.names)
     with claimed(out, _identity(settings_sha256, bench, desk), resume=resume) as place:
         intake = _take_in(export, place, desk, listener)
-        jobs = [_job(study, files, settings, settings_sha256, bench, place) for study, files in sorted(intake.studies.items())]
+        jobs = [_job(study, intake, settings, settings_sha256, bench, place) for study in sorted(intake.studies)]
         listener.studies(len(jobs))
         stage = listener.stage if settings.engine == "serial" else silent
         outcomes = tuple(_outcomes(ScreenStudy(tools, stage), jobs, _ledger(place, jobs), engine, listener))
@@ -91,43 +82,26 @@ def silent(_stage: str) -> None:
     """Nobody listens to the stages of a worker process."""
 
 
-def case_of(study: str) -> str:
-    """The short name of a case, from its pseudonymous StudyInstanceUID."""
-    return f"case-{hashlib.sha256(study.encode()).hexdigest()[:12]}"
-
-
 def _identity(settings_sha256: str, bench: Bench, desk: Desk) -> dict[str, str]:
     models = hashlib.sha256(json.dumps(bench.digests, sort_keys=True).encode()).hexdigest()
     return {"settings": settings_sha256, "models": models, "key": desk.fingerprint}
 
 
-def _take_in(export: Path, place: OutFolder, desk: Desk, listener: ScreenListener) -> _Intake:
-    intake = _Intake()
+def _take_in(export: Path, place: OutFolder, desk: Desk, listener: ScreenListener) -> Intake:
+    intake = Intake()
     for index, found in enumerate(walk(export, place.work / "unpacked")):
         listener.file(index)
-        _admit(index, found, desk, intake)
+        intake.admit(index, found, desk)
     return intake
 
 
-def _admit(index: int, found: FoundFile, desk: Desk, intake: _Intake) -> None:
-    handle = desk.handle(found.name)
-    if found.refusal:
-        status = SCREENED if found.refusal.reason == ARCHIVE else "refused"
-        intake.rows.append(ManifestRow(handle, index, status, found.refusal.reason, found.refusal.detail))
-        return
-    admitted = desk.admit(found.path)
-    if isinstance(admitted, Refusal):
-        intake.rows.append(ManifestRow(handle, index, "refused", admitted.reason, admitted.detail))
-    else:
-        study, sha256 = admitted
-        intake.studies.setdefault(study, []).append(InputFile(index, handle, found.path, sha256))
-
-
-def _job(study: str, files: Sequence[InputFile], settings: Settings, settings_sha256: str, bench: Bench, place: OutFolder) -> StudyJob:
-    content = sorted((file.handle, file.sha256) for file in files)
-    identity = json.dumps([study, settings_sha256, bench.digests, content], sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()
-    return StudyJob(key, case_of(study), study, tuple(files), settings.lang, settings_sha256, place.root)
+def _job(study: str, intake: Intake, settings: Settings, settings_sha256: str, bench: Bench, place: OutFolder) -> StudyJob:
+    files, priors, undated = intake.studies[study].files, intake.priors(study), intake.undated(study)
+    seen: list[Any] = [study, settings_sha256, bench.digests, content_of(files)]
+    if priors or undated:
+        seen.append([[(prior.study, prior.days, content_of(prior.files)) for prior in priors], undated])
+    key = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    return StudyJob(key, case_of(study), study, tuple(files), settings.lang, settings_sha256, place.root, priors, undated)
 
 
 def _ledger(place: OutFolder, jobs: Sequence[StudyJob]) -> JobLedger:
@@ -160,7 +134,7 @@ def _kept(job: StudyJob, ledger: JobLedger) -> StudyOutcome | None:
     return from_document(ledger.document(job.key), job, digest)
 
 
-def _close(place: OutFolder, intake: _Intake, outcomes: Sequence[StudyOutcome], bench: Bench, settings: Settings) -> Screening:
+def _close(place: OutFolder, intake: Intake, outcomes: Sequence[StudyOutcome], bench: Bench, settings: Settings) -> Screening:
     rows = tuple(outcome.row for outcome in outcomes)
     files = [*intake.rows, *(row for outcome in outcomes for row in outcome.files)]
     refused = Counter(row.reason for row in files if row.status == "refused")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from cad.report import CaseReport
 from cad.write.manifest import ManifestRow
 from cad.write.worklist import Counts, WorklistRow, row_of
 from pipelines.case import CaseOrder, run_case
+from pipelines.comparing import PriorOrder
+from pipelines.intake import InputFile, PriorStudy
 from pipelines.meter import Meter, StageCost
 from pipelines.outfolder import OutFolder, install_case
 from pipelines.ports import StageListener
@@ -23,18 +26,11 @@ from pipelines.wiring import Tools
 
 
 @dataclass(frozen=True, slots=True)
-class InputFile:
-    """One file of the export: its place in the walk, its pseudonymous handle, where its bytes lie and their digest."""
-
-    index: int
-    handle: str
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class StudyJob:
-    """One study to screen. `key` is idempotent: the same study, content, settings and models give the same key."""
+    """One study to screen. `key` is idempotent: the same study, content, priors, settings and models give the same key.
+
+    `undated` counts studies of the same patient that no date puts in order.
+    """
 
     key: str
     case: str
@@ -43,6 +39,8 @@ class StudyJob:
     lang: str
     settings_sha256: str
     out: Path
+    priors: tuple[PriorStudy, ...] = ()
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +84,8 @@ class ScreenStudy:
             lang=job.lang,
             settings_sha256=job.settings_sha256,
             folder=private / "case",
+            priors=tuple(PriorOrder(p.case, p.study, p.days, partial(self._prior, p, private / p.case)) for p in job.priors),
+            undated=job.undated,
         )
         run = run_case(order, self.tools.open_bench(), meter)
         install_case(private / "case", out.case(job.case), private / "old")
@@ -93,6 +93,11 @@ class ScreenStudy:
         rows = tuple(_manifest_row(file, job.case, why.get(file.handle), run.series_of.get(file.handle, "")) for file in job.files)
         row = row_of(run.report, files=len(job.files), series=run.series, thumbnail=_thumbnail(run.report))
         return StudyOutcome(job.key, row, rows, meter.costs(), sha256_of(out.case(job.case) / "case.json"))
+
+    def _prior(self, prior: PriorStudy, folder: Path) -> tuple[Path, ...]:
+        """An earlier study's files, de-identified into the private folder of this job; those refused tell so in their own case."""
+        passed, _ = self.tools.open_desk().deidentify({file.handle: file.path for file in prior.files}, folder)
+        return tuple(sorted(passed.values()))
 
 
 def _thumbnail(report: CaseReport) -> str:

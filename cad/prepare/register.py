@@ -28,6 +28,7 @@ _RIM_MM = 8.0  # what lies just outside the body guides as well: the skin
 _GREY = {"CT": (-1000.0, 400.0)}
 _SEED = 1
 _LEAST_OVERLAP = 0.2
+_INVERSE_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,15 @@ class Registration:
     grid: Grid
     correlation: tuple[float, float, float]
     folded: float
+
+    def to_current(self, points_mm: ArrayLike) -> FloatArray:
+        """LPS points (..., 3) of the prior to the current scan's: the inverse of `to_prior`, by iteration to a hundredth of a mm."""
+        target = np.atleast_2d(np.asarray(points_mm, dtype=np.float64))
+        back = np.linalg.inv(self.rigid[:3, :3])
+        found = (target - self.rigid[:3, 3]) @ back.T
+        for _ in range(_INVERSE_STEPS):
+            found = found + (target - self.to_prior(found)) @ back.T
+        return np.asarray(found).reshape(np.shape(points_mm))
 
     def to_prior(self, points_mm: ArrayLike) -> FloatArray:
         """LPS points (..., 3) of the current scan to the prior's LPS points (..., 3)."""
@@ -68,11 +78,17 @@ def register(prior: Volume, current: Volume, *, deformable: bool = True) -> Regi
     there, here = (_picture(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
     as_they_lay, rigid = (Registration(matrix, None, here.grid, (0.0, 0.0, 0.0), 0.0) for matrix in (np.eye(4), _rigid(there, here)))
     start, middle = (_correlation(there, here, found) for found in (as_they_lay, rigid))
-    if not deformable:
-        return replace(rigid, correlation=(start, middle, middle))
+    rigid = replace(rigid, correlation=(start, middle, middle))
+    return refined(prior, current, rigid) if deformable else rigid
+
+
+def refined(prior: Volume, current: Volume, rigid: Registration) -> Registration:
+    """A rigid alignment followed by the smooth displacement that is left; for what `register(..., deformable=False)` gave."""
+    wheres = [_region(volume) for volume in (prior, current)]
+    there, here = (_picture(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
     field, grid = _free(prior, current, wheres, rigid.rigid)
     free = Registration(rigid.rigid, field, grid, (0.0, 0.0, 0.0), _folded(field, grid))
-    return replace(free, correlation=(start, middle, _correlation(there, here, free)))
+    return replace(free, correlation=(*rigid.correlation[:2], _correlation(there, here, free)))
 
 
 def on_current(prior: Volume, found: Registration, grid: Grid, fill: float) -> Volume:

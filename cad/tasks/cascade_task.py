@@ -30,14 +30,15 @@ from cad.measure.extent import measure_extent
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
-from cad.report import Funnel, Novelty, Reliability, reliability_of
+from cad.report import Funnel, Novelty, PriorLesion, Reliability, reliability_of
 from cad.segment.components import component_at, hard
 from cad.segment.network import probability
 from cad.space import Box
 from cad.study import Series
 from cad.tasks.choosing import Needs, judge
+from cad.tasks.comparing import Scan, compare_findings
 from cad.tasks.looks import fits, wrong_part
-from cad.tasks.task import Fit, Progress, Suitability, TaskResult
+from cad.tasks.task import Fit, Prior, Progress, Suitability, TaskResult
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -189,6 +190,23 @@ class CascadeTask:
             novelty=novelty,
             reliability=settings.reliability,
         )
+
+    def compare(
+        self, result: TaskResult, volume: Volume, prior: Prior, model: LoadedModel, *, lang: str, progress: Progress
+    ) -> tuple[TaskResult, tuple[PriorLesion, ...]] | Refusal:
+        """The findings with what grew since the prior, told anew; see cad.tasks.comparing."""
+        settings = CascadeSettings.from_dict(model.settings)
+        now, then = (self._look(seen, settings.rule) for seen in (volume, prior.volume))
+        if isinstance(now, Refusal):
+            return now
+        if isinstance(then, Refusal):
+            return then
+        current, earlier = (
+            Scan(scan, seen, settings.sight, model, settings.max_shown, settings.calibration.apply)
+            for scan, seen in ((volume, now), (prior.volume, then))
+        )
+        findings, lesions = compare_findings(result.findings, current, earlier, prior, progress)
+        return replace(result, findings=self.told(findings, lang)), lesions
 
     def train(self, folder: Path, progress: Progress) -> TrainedModel:
         """Train the networks into `folder` (see cad.tasks.training)."""

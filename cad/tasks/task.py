@@ -15,7 +15,8 @@ from cad.errors import Refusal, ShokenError
 from cad.finding import Exhibit, Finding, Measurement
 from cad.model import ModelVersion
 from cad.networks import LoadedModel
-from cad.report import Funnel, Novelty, Reliability
+from cad.prepare.register import Registration
+from cad.report import Funnel, Novelty, PriorLesion, Reliability
 from cad.study import Series
 from cad.volume import Volume
 
@@ -52,6 +53,15 @@ class TaskResult:
     novelty: Novelty | None = None
     reliability: Reliability | None = None
     warnings: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """An earlier scan of the same person that has been confirmed and registered: its volume, and how many days lie between."""
+
+    volume: Volume
+    registration: Registration
+    days: int
 
 
 @runtime_checkable
@@ -96,6 +106,20 @@ class Looking(Protocol):
 
     def fits(self, volume: Volume, series: Series) -> Fit:
         """Whether the volume made of the series shows what the task needs."""
+        ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A task whose findings can be compared with an earlier scan.
+
+    Contract: as for `run`; the findings keep their order and confidence, and gain measurements and a new statement.
+    """
+
+    def compare(
+        self, result: TaskResult, volume: Volume, prior: Prior, model: LoadedModel, *, lang: str, progress: Progress
+    ) -> tuple[TaskResult, tuple[PriorLesion, ...]] | Refusal:
+        """The result with growth told, and the prior's lesions that have no partner; a Refusal where the prior cannot serve."""
         ...
 
 

@@ -1,0 +1,140 @@
+"""A scan's findings against an earlier scan of the same person: who is who, what grew, what is new, what is gone.
+
+The prior is looked through by the same cascade and outlined by the same network. Where only one of the two scans yields a
+finding, the other is looked at once more at that very place: a lesion that was too faint to be found on its own is neither
+"new" nor "resolved" while the network outlines it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cad.detect.cascade import Sight, run_cascade
+from cad.detect.reduce import reduce_logits
+from cad.finding import Finding, Measurement
+from cad.measure.extent import measure_extent
+from cad.measure.growth import NEW, OUTSIDE_PRIOR, Sighting, comparison, growth_measurements, interval_measurement, matched
+from cad.networks import LoadedModel
+from cad.prepare.inputs import NetworkInput, close_up, scaled
+from cad.report import PriorLesion
+from cad.segment.components import component_at
+from cad.segment.network import probability
+from cad.space import FloatArray, Grid, Point
+from cad.tasks.task import Prior, Progress
+from cad.volume import Volume
+
+SECOND_LOOK_LOGIT = 0.0  # of the reduction network: even odds that what lies there is a lesion
+RESOLVED, BELOW_THRESHOLD, OUTSIDE_CURRENT = "resolved", "below_threshold", "outside_current"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """One scan as a task's networks see it. `confidence` calibrates a fused score."""
+
+    volume: Volume
+    seen: NetworkInput
+    sight: Sight
+    model: LoadedModel
+    max_shown: int
+    confidence: Callable[[float], float]
+
+    @property
+    def slice_mm(self) -> float:
+        """Distance of the acquired slices."""
+        return self.volume.grid.spacing_mm[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lesion:
+    """A lesion on one scan: where, how it measures, how sure."""
+
+    centre_mm: Point
+    sighting: Sighting
+    confidence: float
+
+    @property
+    def radius_mm(self) -> float:
+        return (self.sighting.value("longest_diameter_3d") or self.sighting.value("long_axis") or 0.0) / 2
+
+
+def compare_findings(
+    findings: Sequence[Finding], current: Scan, earlier: Scan, prior: Prior, progress: Progress
+) -> tuple[tuple[Finding, ...], tuple[PriorLesion, ...]]:
+    """The findings with what growth tells of each, in their order; and the prior's lesions without a partner."""
+    before = _found(earlier, progress)
+    now = [_Lesion(f.candidate.centre_mm, Sighting(f.measurements, current.slice_mm), f.confidence) for f in findings]
+    there = [_point(p) for p in prior.registration.to_prior([lesion.centre_mm for lesion in now])] if now else []
+    pairs = matched([lesion.centre_mm for lesion in before], there, [lesion.radius_mm for lesion in now])
+    taken = [before[j] for j in pairs.values()]
+    told = []
+    for i, finding in enumerate(findings):
+        partner = before[pairs[i]].sighting if i in pairs else _second_look(earlier, there[i], taken)
+        told.append(replace(finding, measurements=(*finding.measurements, *_growth(now[i].sighting, partner, there[i], earlier, prior))))
+    alone = [lesion for j, lesion in enumerate(before) if j not in pairs.values()]
+    return tuple(told), tuple(_gone(lesion, current, now, prior) for lesion in alone)
+
+
+def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
+    """What the cascade finds on the prior, outlined and measured."""
+    suspects = run_cascade(scan.volume, scan.seen, scan.sight, scan.model, progress).suspects[: scan.max_shown]
+    return [
+        _Lesion(
+            suspect.candidate.centre_mm,
+            Sighting(measure_extent(_outline(suspect.patch, suspect.candidate.centre_mm, scan.model)), scan.slice_mm),
+            scan.confidence(suspect.candidate.score("fused") or 0.0),
+        )
+        for suspect in suspects
+    ]
+
+
+def _growth(now: Sighting, before: Sighting | None, there: Point, earlier: Scan, prior: Prior) -> tuple[Measurement, ...]:
+    if before is not None:
+        return growth_measurements(before, now, prior.days)
+    label = NEW if _holds(earlier.volume.grid, there) else OUTSIDE_PRIOR
+    return (comparison(label), interval_measurement(prior.days))
+
+
+def _gone(lesion: _Lesion, current: Scan, now: Sequence[_Lesion], prior: Prior) -> PriorLesion:
+    here = _point(prior.registration.to_current(lesion.centre_mm))
+    label = OUTSIDE_CURRENT
+    if _holds(current.volume.grid, here):
+        label = BELOW_THRESHOLD if _second_look(current, here, now) else RESOLVED
+    seen = lesion.sighting
+    return PriorLesion(label, here, seen.value("long_axis") or 2 * lesion.radius_mm, seen.value("volume"), lesion.confidence)
+
+
+def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sighting | None:
+    """What the networks outline at a place, if it is more likely a lesion than not and no other lesion's already."""
+    if not _holds(scan.volume.grid, point_mm):
+        return None
+    soft = _outline(_patch(scan, point_mm), point_mm, scan.model)
+    inside = np.argwhere(soft.voxels >= 0.5)
+    if not len(inside):
+        return None
+    centre = _point(soft.grid.to_mm(inside.mean(axis=0)))
+    if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
+        return None
+    logit = float(reduce_logits([_patch(scan, centre)], scan.model.stage("reduce"))[0])
+    return Sighting(measure_extent(soft), scan.slice_mm) if logit >= SECOND_LOOK_LOGIT else None
+
+
+def _patch(scan: Scan, centre_mm: Point) -> Volume:
+    rule = scan.sight.rule
+    return scaled(close_up(scan.volume, centre_mm, rule.patch_voxels, rule), scan.seen.low, scan.seen.high)
+
+
+def _outline(patch: Volume, centre_mm: Point, model: LoadedModel) -> Volume:
+    return component_at(probability(patch, model.forward("segment")), centre_mm)
+
+
+def _holds(grid: Grid, point_mm: Point) -> bool:
+    index = grid.to_index(point_mm)
+    return bool(((index >= -0.5) & (index <= np.asarray(grid.shape) - 0.5)).all())
+
+
+def _point(values: FloatArray) -> Point:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
