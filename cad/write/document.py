@@ -30,6 +30,7 @@ def case_document(report: CaseReport) -> dict[str, Any]:
         "warnings": [asdict(warning) for warning in report.warnings],
         "choices": [asdict(choice) for choice in report.choices],
         "technique": [asdict(technique) for technique in report.technique],
+        "comparisons": [asdict(comparison) for comparison in report.comparisons],
         "novelty": [asdict(novelty) for novelty in report.novelty],
         "reliability": [_reliability(found) for found in report.reliability],
         "models": [_full_model(model) for model in report.models],

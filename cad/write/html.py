@@ -19,6 +19,7 @@ from cad.finding import Clause, Finding, Measurement
 from cad.report import CaseReport
 from cad.space import Point
 from cad.write.charts import curve_figure, funnel_figure
+from cad.write.growth_chart import growth_figure
 from cad.write.words import millimetres, number, span, unit, word, words
 from cad.write.worklist import SCREENED, WorklistRow, in_order, worklist_document
 
@@ -75,6 +76,7 @@ def case_page(
             csp=_policy("img-src data:"),
             css=Markup(_stylesheet()),  # noqa: S704 - our own file, no value goes into it
             findings=sorted(report.findings, key=lambda finding: finding.rank),
+            growth_of=growth_figure,
             images_of=lambda finding: _pictures(sources, finding.rank),
             site_of=lambda finding: next((m.label for m in finding.measurements if m.name == "location"), ""),
             unfamiliar=[novelty for novelty in report.novelty if novelty.level != FAMILIAR],

@@ -1,0 +1,84 @@
+"""The growth of one lesion as a small chart: volume then and now with 95 % intervals, and the band that measuring alone can fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cad.finding import Finding, Measurement
+from cad.write.charts import Tick
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 190, 62.0, 520.0, 16.0, 150.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One scan: where its volume is drawn, its interval's ends, and what is said there; pixels."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    label: str
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthFigure:
+    """Two marks and the line between them; `band` are the y of the changes that would not count (upper, lower), None if not known."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+    marks: tuple[Mark, ...]
+    band: tuple[float, float] | None
+    label: str
+    y_ticks: tuple[Tick, ...]
+
+
+def growth_figure(finding: Finding) -> GrowthFigure | None:
+    """The chart of a finding that was compared with a prior; None for one whose volume is not known at both times."""
+    by_name = {m.name: m for m in finding.measurements}
+    before, now, days = (by_name.get(name) for name in ("prior_volume", "volume", "prior_interval"))
+    if before is None or now is None or days is None or before.value is None or now.value is None or days.value is None:
+        return None
+    least = by_name.get("least_change")
+    factor = None if least is None or least.value is None else 1 + least.value / 100
+    edges = [*_span(before), *_span(now), *((before.value * factor,) if factor else ())]
+    top = float(max(edges)) * 1.12
+    return GrowthFigure(
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=_RIGHT,
+        top=_TOP,
+        bottom=_BOTTOM,
+        marks=(_mark(before, _LEFT + 60, top, f"−{days.value:.0f} d"), _mark(now, _RIGHT - 60, top, "0 d")),
+        band=None if factor is None else (_y(before.value * factor, top), _y(before.value / factor, top)),
+        label=by_name["comparison"].label if "comparison" in by_name else "",
+        y_ticks=_ticks(top),
+    )
+
+
+def _mark(volume: Measurement, x: float, top: float, day: str) -> Mark:
+    low, high = _span(volume)
+    return Mark(x, _y(volume.value or 0.0, top), _y(low, top), _y(high, top), f"{volume.value:.0f} mm³", day)
+
+
+def _span(volume: Measurement) -> tuple[float, float]:
+    value = volume.value or 0.0
+    return volume.interval or (value, value)
+
+
+def _y(value: float, top: float) -> float:
+    return round(_BOTTOM - value / top * (_BOTTOM - _TOP), 1)
+
+
+def _ticks(top: float) -> tuple[Tick, ...]:
+    rough = top / 4
+    step = next(s * 10.0**e for e in range(-1, 8) for s in (1, 2, 5) if s * 10.0**e >= rough)
+    return tuple(Tick(_y(value, top), f"{value:.0f}") for value in np.arange(0.0, top, step))
