@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from cad.simulate.patients import JAPANESE, LATIN, UTF8, FakePatient, fake_patie
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.simulate.scanner import SeriesLook, study_uid, write_localizer, write_secondary_capture, write_series
 from cad.simulate.thorax import ThoraxPlan, simulate_thorax
+from cad.simulate.visits import Pose, Visit
 from cad.space import Point
 
 Progress = Callable[[str], None]
@@ -29,6 +31,7 @@ class StudyTruth:
     """What one written study holds. `folder` is relative to OUT; `expected` is "screened" or the refusal's reason.
 
     `aorta_max_mm` is the widest true outer diameter (None outside the chest), `aorta_widest_mm` where it is (x, y, z).
+    `days_before` tells a prior: how long before the patient's other study it was.
     """
 
     folder: str
@@ -42,6 +45,7 @@ class StudyTruth:
     lesions: tuple[LesionTruth, ...] = ()
     aorta_max_mm: float | None = None
     aorta_widest_mm: Point | None = None
+    days_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,41 @@ class _Order:
     look: SeriesLook
     charset: tuple[str, ...]
     extras: tuple[str, ...] = ()
+    prior: PriorVisit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriorVisit:
+    """An earlier study of the same chest: how many days before, and the nodules' volumes now against then (0: not there then)."""
+
+    days: int
+    growth: tuple[float, ...]
+    pose: Pose
 
 
 def demo_export(out: Path, seed: int, progress: Progress = lambda _: None) -> tuple[StudyTruth, ...]:
-    """The export of `shoken demo`: two chests with nodules, a normal one, a wide aorta, one with a gap, a head MR, three strays."""
+    """The export of `shoken demo`: two chests with nodules, one with a prior, a normal one, a wide aorta, a gap, a head MR, strays."""
     return _write(out, seed, _demo_orders(), progress)
 
 
-def simulate_export(out: Path, studies: int, seed: int, progress: Progress = lambda _: None) -> tuple[StudyTruth, ...]:
-    """An export of `studies` random studies (about one in four a head MR); `progress` gets one line a study."""
+def simulate_export(out: Path, studies: int, seed: int, progress: Progress = lambda _: None, *, priors: int = 0) -> tuple[StudyTruth, ...]:
+    """An export of `studies` random studies (about one in four a head MR); `progress` gets one line a study.
+
+    The first `priors` chest patients have an earlier study as well, with nodules that have grown, stayed or come since.
+    """
     rng = np.random.default_rng((seed, 0xE27))
-    return _write(out, seed, tuple(_random_order(rng) for _ in range(studies)), progress)
+    orders = [_random_order(rng) for _ in range(studies)]
+    earlier = np.random.default_rng((seed, 0xE28))
+    chests = [place for place, order in enumerate(orders) if isinstance(order.plan, ThoraxPlan)][:priors]
+    for place in chests:
+        orders[place] = replace(orders[place], prior=_random_prior(earlier))
+    return _write(out, seed, tuple(orders), progress)
+
+
+def _random_prior(rng: np.random.Generator) -> PriorVisit:
+    """Three months to a year earlier; of the nodules about half stayed, others grew up to threefold or are new."""
+    growth = tuple(float(rng.choice([1.0, 1.0, 1.6, 2.2, 3.0, 0.0])) for _ in range(8))
+    return PriorVisit(int(rng.integers(90, 366)), growth, Pose.draw(rng))
 
 
 def _demo_orders() -> tuple[_Order, ...]:
@@ -77,9 +105,10 @@ def _demo_orders() -> tuple[_Order, ...]:
     iodine = replace(SeriesLook(), contrast="Iohexol 300", description="Chest CE", kernel="B40f")
     brain = SeriesLook("T1 MPRAGE CE", "MR Brain", "BRAIN", 5, "", "PHILIPS", "Simulated 3T", "Gadobutrol", "T1c")
     mets = (HeadLesionSpec(24, "ring", 0.9), HeadLesionSpec(12, "solid"), HeadLesionSpec(7, "metastasis"))
+    prior = PriorVisit(182, (1.8, 0.0, 1.0, 1.0), Pose((2.0, -1.5, 2.5), (6.0, -8.0, 5.0), 8.0))
     gap = SeriesLook(description="Chest thin", manufacturer="GE MEDICAL SYSTEMS", kernel="STANDARD", left_out=(40, 41, 42, 43, 71))
     return (
-        _Order(replace(chest, nodules=mixed, contrast=True), iodine, JAPANESE, ("localizer", "stray")),
+        _Order(replace(chest, nodules=mixed, contrast=True), iodine, JAPANESE, ("localizer", "stray"), prior),
         _Order(replace(chest, nodules=faint, kernel="sharp", noise_hu=18), replace(SeriesLook(), kernel="B60f"), LATIN),
         _Order(chest, SeriesLook(manufacturer="CANON", kernel="FC08"), UTF8),
         _Order(replace(chest, aorta_max_mm=52, contrast=True), replace(iodine, description="Aorta CE"), LATIN, ("capture",)),
@@ -114,14 +143,27 @@ def _write(out: Path, seed: int, orders: tuple[_Order, ...], progress: Progress)
     truths = []
     for number, order in enumerate(orders):
         progress(f"study {number + 1} of {len(orders)}: {order.look.study_description}, {order.look.description}")
-        truths.append(_study(out, f"DICOM/PAT{number + 1:03d}/ST0", 1000 * seed + number, order))
+        folder = f"DICOM/PAT{number + 1:03d}"
+        truths.append(_study(out, f"{folder}/ST0", 1000 * seed + number, order))
+        if order.prior and isinstance(order.plan, ThoraxPlan):
+            truths.append(_prior_study(out, f"{folder}/ST1", 1000 * seed + number, order, order.plan, order.prior))
     _write_truth(out / "truth.json", seed, truths)
     return tuple(truths)
 
 
-def _study(out: Path, folder: str, seed: int, order: _Order) -> StudyTruth:
-    patient = fake_patient(seed, order.charset)
-    plan = order.plan
+def _prior_study(out: Path, folder: str, seed: int, order: _Order, plan: ThoraxPlan, prior: PriorVisit) -> StudyTruth:
+    """The same chest earlier: another date and accession, the nodules as large as they were, and the patient lay differently."""
+    now = fake_patient(seed, order.charset)
+    then = date.fromisoformat(now.study_date) - timedelta(days=prior.days)
+    patient = replace(now, study_date=then.strftime("%Y%m%d"), accession=f"B{now.accession[1:]}")
+    growth = tuple(1 / factor if factor else 0.0 for factor in prior.growth)
+    earlier = replace(order, plan=replace(plan, visit=Visit(1, growth, prior.pose)), extras=())
+    truth = _study(out, folder, seed, earlier, patient)
+    return replace(truth, days_before=prior.days)
+
+
+def _study(out: Path, folder: str, seed: int, order: _Order, who: FakePatient | None = None) -> StudyTruth:
+    patient, plan = who or fake_patient(seed, order.charset), order.plan
     phantom = simulate_thorax(seed, plan) if isinstance(plan, ThoraxPlan) else simulate_head(seed, plan)
     written = write_series(phantom.volume, out / folder / "SE1", patient, seed, order.look)
     for extra in order.extras:

@@ -6,7 +6,7 @@ Anatomy is described in millimetres (chest_form, great_vessels, chest_detail, no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from cad.simulate.lesions import draw_lesion, mark, true_extent
 from cad.simulate.nodules import Nodule, NoduleSpec, inside_lung, painted, place_nodules
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.simulate.tubes import Tubes
+from cad.simulate.visits import FIRST, Visit
 from cad.space import Grid, Point
 from cad.volume import Volume
 
@@ -35,7 +36,7 @@ class ThoraxPlan:
     `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta; None draws
     a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
     `size_power` and `rare_power` favour large and rare nodules where they are drawn (see NoduleSpec.draw);
-    `motion_mm` is how far heart and diaphragm move while they are scanned.
+    `motion_mm` is how far heart and diaphragm move while they are scanned. `visit` makes it a later scan of the same patient.
     """
 
     shape: tuple[int, int, int] = (110, 512, 512)
@@ -48,6 +49,7 @@ class ThoraxPlan:
     size_power: float = 0.0
     rare_power: float = 0.0
     motion_mm: float = 0.0
+    visit: Visit = FIRST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,13 +65,17 @@ def simulate_thorax(seed: int, plan: ThoraxPlan) -> Phantom:
     rng = np.random.default_rng((seed, 0x7A0))
     grid = _grid(rng, plan)
     chest = _chest(rng, plan, grid)
+    scanner = rng
+    if plan.visit.number:
+        scanner = np.random.default_rng((seed, 0x7A0, plan.visit.number))
+        grid = _grid(scanner, plan)
     tissue = Tissue.draw(rng, float(rng.uniform(120, 330)) if plan.contrast else 0.0)
     canvases = draw_canvases(grid, chest.vessels, chest.detail, Tubes.join(n.strands for n in chest.nodules))
     painter = ChestPainter(grid, chest.form, chest.detail, canvases, tissue, rng, plan.motion_mm)
     stack, lungs = _paint(painter, grid)
-    labels, lesions = _add_nodules(stack, lungs, grid, chest)
-    voxels = _scan(rng, stack, plan)
-    return _phantom(grid, voxels, lungs, labels, lesions, canvases, chest.vessels)
+    marked = _add_nodules(stack, lungs, grid, chest)
+    voxels = _scan(scanner, plan.visit.lay(stack, grid, -1000.0), plan)
+    return _phantom(Volume(voxels, grid), lungs, marked, canvases, chest.vessels, plan.visit)
 
 
 def _grid(rng: np.random.Generator, plan: ThoraxPlan) -> Grid:
@@ -90,7 +96,7 @@ def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:
         if isinstance(plan.nodules, int)
         else plan.nodules
     )
-    return _Chest(form, vessels, detail, place_nodules(rng, form, detail, specs, grid.box()))
+    return _Chest(form, vessels, detail, plan.visit.nodules(place_nodules(rng, form, detail, specs, grid.box())))
 
 
 def _paint(painter: ChestPainter, grid: Grid) -> tuple[Field, NDArray[np.uint8]]:
@@ -130,24 +136,25 @@ def _scan(rng: np.random.Generator, stack: Field, plan: ThoraxPlan) -> NDArray[n
 
 
 def _phantom(
-    grid: Grid,
-    voxels: NDArray[np.int16],
+    volume: Volume,
     lungs: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    lesions: tuple[LesionTruth, ...],
+    marked: tuple[NDArray[np.uint8], tuple[LesionTruth, ...]],
     canvases: Canvases,
     vessels: GreatVessels,
+    visit: Visit,
 ) -> Phantom:
+    grid, (labels, lesions) = volume.grid, marked
+
     def mask(values: NDArray[np.uint8]) -> Volume:
-        return Volume(values, grid, unit="1", modality="SEG")
+        return Volume(visit.lay(values, grid, 0, order=0), grid, unit="1", modality="SEG")
 
     return Phantom(
-        volume=Volume(voxels, grid),
+        volume=volume,
         lesion_labels=mask(labels),
-        lesions=lesions,
+        lesions=tuple(replace(lesion, centre_mm=_point(visit.where(np.asarray(lesion.centre_mm), grid))) for lesion in lesions),
         lungs=mask(lungs),
         aorta=mask((canvases.aorta.whole(grid.shape) >= 128).astype(np.uint8)),
-        aorta_centreline_mm=tuple(_point(row[:3]) for row in vessels.aorta),
+        aorta_centreline_mm=tuple(_point(row) for row in visit.where(vessels.aorta[:, :3], grid)),
         aorta_diameters_mm=tuple(float(2 * r) for r in vessels.aorta[:, 3]),
     )
 

@@ -70,6 +70,7 @@ def demo(
 def simulate(
     out: OutArgument,
     studies: Annotated[int, typer.Option("--studies", metavar="N", min=1)] = 4,
+    priors: Annotated[int, typer.Option("--priors", metavar="N", min=0, help="So many chest patients have an earlier study too.")] = 0,
     seed: SeedOption = 1,
     json: JsonOption = False,
 ) -> int:
@@ -79,7 +80,7 @@ def simulate(
 
     require_new(out)
     with spinner("simulating an export") as bar:
-        simulate_export(out, studies, seed, bar["update"])
+        simulate_export(out, studies, seed, bar["update"], priors=priors)
     files = sum(path.is_file() for path in out.rglob("*"))
     put_json({"out": str(out), "studies": studies, "seed": seed, "files": files}) if json else put(f"{files} files in {out}")
     return 0

@@ -262,7 +262,10 @@ def test_the_demo_says_where_to_look_and_can_be_run_again(capsys, here, tools, t
 
 
 def test_simulate_refuses_a_folder_with_files(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("cad.simulate.export.simulate_export", lambda out, studies, seed, progress: (out / "truth.json").write_text("{}"))
+    def small(out, _studies, _seed, _progress, *, priors):
+        (out / "truth.json").write_text(f"[{priors}]")
+
+    monkeypatch.setattr("cad.simulate.export.simulate_export", small)
     assert told(capsys, "simulate", tmp_path / "out", "--studies", "2", "--json")[0] == 0
     code, _, err = told(capsys, "simulate", tmp_path / "out")
     assert (code, "is not empty" in err) == (2, True)
