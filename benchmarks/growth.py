@@ -55,7 +55,7 @@ def chest(seed: int) -> tuple[ThoraxPlan, ThoraxPlan]:
 def sighting(phantom: Phantom, lesion: LesionTruth, model: LoadedModel, rule: InputRule) -> Sighting:
     """One nodule outlined by the network at its true place."""
     patch = scaled(close_up(phantom.volume, lesion.centre_mm, rule.patch_voxels, rule), float(rule.low or 0), float(rule.high or 1))
-    soft = component_at(probability(patch, model.stage("segment")), lesion.centre_mm)
+    soft = component_at(probability(patch, model.forward("segment")), lesion.centre_mm)
     return Sighting(measure_extent(soft), phantom.volume.grid.spacing_mm[0])
 
 

@@ -105,7 +105,7 @@ def _report(
     comparisons: Sequence[Comparison],
 ) -> CaseReport:
     results = [look.result for look in looks if look.result]
-    warned = (*choosing.warnings, *(w for result in results for w in result.warnings), *_prior_warnings(comparisons, order))
+    warned = (*_prior_warnings(comparisons, order), *choosing.warnings, *(w for result in results for w in result.warnings))
     refusals = (*order.refused, *refused, *_refused(looks), *bench.refused)
     return CaseReport(
         case=order.case,

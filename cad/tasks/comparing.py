@@ -117,7 +117,7 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sight
     centre = _point(soft.grid.to_mm(inside.mean(axis=0)))
     if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
         return None
-    logit = float(reduce_logits([_patch(scan, centre)], scan.model.stage("reduce"))[0])
+    logit = float(reduce_logits([_patch(scan, centre)], scan.model.forward("reduce"))[0])
     return Sighting(measure_extent(soft), scan.slice_mm) if logit >= SECOND_LOOK_LOGIT else None
 
 
