@@ -4,7 +4,8 @@
 
 Each chest holds six nodules of 5 to 20 mm; at the second visit a third is unchanged, a third has 1.3 times and a third twice its
 volume. Table position, noise and (for half of the chests) slice spacing differ. The network outlines every nodule at its true
-place, so that what is measured is measuring, not finding. The noise model of cad.measure.growth was not fitted to any of them.
+place, so that what is measured is measuring, not finding. The floor of the noise in cad.measure.growth was set on chests 970000
+to 970004; the score is of those from 970005 on.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from cad.volume import Volume
 from pipelines.config import Settings
 from pipelines.wiring import models
 
-TEST_SEED = 970_000
+TEST_SEED = 970_005
 SLICES_MM = (1.25, 2.5)
 SIZES_MM = (5.0, 6.5, 8.0, 10.0, 14.0, 20.0)
 BINS = ((0.0, 6.0), (6.0, 8.0), (8.0, 12.0), (12.0, 40.0))
@@ -56,7 +57,7 @@ def sighting(phantom: Phantom, lesion: LesionTruth, model: LoadedModel, rule: In
     """One nodule outlined by the network at its true place."""
     patch = scaled(close_up(phantom.volume, lesion.centre_mm, rule.patch_voxels, rule), float(rule.low or 0), float(rule.high or 1))
     soft = component_at(probability(patch, model.forward("segment")), lesion.centre_mm)
-    return Sighting(measure_extent(soft), phantom.volume.grid.spacing_mm[0])
+    return Sighting(measure_extent(soft), phantom.volume.grid.spacing_mm[0], rule.patch_spacing_mm)
 
 
 def true_mask(phantom: Phantom, lesion: LesionTruth, rule: InputRule) -> float | None:
@@ -82,10 +83,8 @@ def rows(seed: int, model: LoadedModel, rule: InputRule) -> Iterator[dict[str, A
             "true_mm3": partner.volume_mm3,
             "measured_mm3": old.value("volume"),
             "true_mask_mm3": true_mask(before, partner, rule),
-            "interval": next((m.interval for m in old.measurements if m.name == "volume"), None),
             "slices_mm": [old.slice_mm, new.slice_mm],
             "effective_mm": [old.value("effective_diameter"), new.value("effective_diameter")],
-            "intervals": [next((m.interval for m in s.measurements if m.name == "volume"), None) for s in (old, new)],
             "true_ratio": ratio,
             "log_ratio": found.log_ratio if found else None,
             "log_sd": found.log_sd if found else None,

@@ -41,10 +41,9 @@ class Scan:
     max_shown: int
     confidence: Callable[[float], float]
 
-    @property
-    def slice_mm(self) -> float:
-        """Distance of the acquired slices."""
-        return self.volume.grid.spacing_mm[0]
+    def sighting(self, measurements: Sequence[Measurement]) -> Sighting:
+        """What was measured of a lesion, with what decides how well it repeats."""
+        return Sighting(measurements, self.volume.grid.spacing_mm[0], self.sight.rule.patch_spacing_mm)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +64,7 @@ def compare_findings(
 ) -> tuple[tuple[Finding, ...], tuple[PriorLesion, ...]]:
     """The findings with what growth tells of each, in their order; and the prior's lesions without a partner."""
     before = _found(earlier, progress)
-    now = [_Lesion(f.candidate.centre_mm, Sighting(f.measurements, current.slice_mm), f.confidence) for f in findings]
+    now = [_Lesion(f.candidate.centre_mm, current.sighting(f.measurements), f.confidence) for f in findings]
     there = [_point(p) for p in prior.registration.to_prior([lesion.centre_mm for lesion in now])] if now else []
     pairs = matched([lesion.centre_mm for lesion in before], there, [lesion.radius_mm for lesion in now])
     taken = [before[j] for j in pairs.values()]
@@ -83,7 +82,7 @@ def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
     return [
         _Lesion(
             suspect.candidate.centre_mm,
-            Sighting(measure_extent(_outline(suspect.patch, suspect.candidate.centre_mm, scan.model)), scan.slice_mm),
+            scan.sighting(measure_extent(_outline(suspect.patch, suspect.candidate.centre_mm, scan.model))),
             scan.confidence(suspect.candidate.score("fused") or 0.0),
         )
         for suspect in suspects
@@ -118,7 +117,7 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sight
     if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
         return None
     logit = float(reduce_logits([_patch(scan, centre)], scan.model.forward("reduce"))[0])
-    return Sighting(measure_extent(soft), scan.slice_mm) if logit >= SECOND_LOOK_LOGIT else None
+    return scan.sighting(measure_extent(soft)) if logit >= SECOND_LOOK_LOGIT else None
 
 
 def _patch(scan: Scan, centre_mm: Point) -> Volume:

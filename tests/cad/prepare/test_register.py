@@ -80,6 +80,8 @@ def test_breathing_is_followed_and_the_map_does_not_fold(chest: Phantom) -> None
     rigid = error_mm(replace(found, field=None).to_prior(points), to_prior(points))
     assert error_mm(found.to_prior(points), to_prior(points)) < min(2.0, 0.5 * rigid)
     assert found.folded < 1e-3
+    assert np.abs(found.to_current(found.to_prior(points)) - points).max() < 0.01
+    assert found.to_prior(points[0]).shape == (3,)
     shown = on_current(chest.volume, found, current.grid, -1000.0)
     body = current.voxels > -500
     before = np.abs(chest.volume.voxels[body].astype(float) - current.voxels[body]).mean()

@@ -34,11 +34,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_demo_holds_what_it_promises(tmp_path: Path) -> None:
     lines: list[str] = []
     truths = demo_export(tmp_path, 1, lines.append)
-    assert len(lines) == len(truths) == 6
-    assert [t.modality for t in truths] == ["CT", "CT", "CT", "CT", "MR", "CT"]
-    assert [bool(t.lesions) for t in truths] == [True, True, False, False, True, False]
-    assert truths[3].aorta_max_mm == pytest.approx(52)
-    assert truths[5].expected == "gap_in_series"
+    assert (len(lines), len(truths)) == (6, 7)
+    assert [t.modality for t in truths] == ["CT", "CT", "CT", "CT", "CT", "MR", "CT"]
+    assert [bool(t.lesions) for t in truths] == [True, True, True, False, False, True, False]
+    assert [t.days_before for t in truths] == [0, 182, 0, 0, 0, 0, 0]
+    assert (truths[0].patient_id, truths[0].study_instance_uid != truths[1].study_instance_uid) == (truths[1].patient_id, True)
+    assert truths[4].aorta_max_mm == pytest.approx(52)
+    assert truths[6].expected == "gap_in_series"
     assert {lesion.kind for t in truths for lesion in t.lesions} >= {"solid", "part_solid", "ground_glass", "calcified", "ring"}
     names = {p.name for p in (tmp_path / "DICOM").rglob("*") if p.is_file()}
     assert "VIEWER.INI" in names
