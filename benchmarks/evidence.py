@@ -115,12 +115,12 @@ class Peak(torch.nn.Module):
     def map(self, plane: Map) -> Map:
         """The network's own map, in [0, 1]."""
         with torch.inference_mode():
-            return np.asarray(torch.sigmoid(self.network(torch.from_numpy(plane)[None])[0, 0]).numpy())
+            return np.asarray(torch.sigmoid(self.network(torch.tensor(plane)[None])[0, 0]).numpy())
 
 
 def _sure(reducer: torch.nn.Module, patch: Map) -> bool:
     with torch.inference_mode():
-        return bool(reducer(torch.from_numpy(patch)[None, None])[0, 0] > 0)
+        return bool(reducer(torch.tensor(patch)[None, None])[0, 0] > 0)
 
 
 def only_edges(_reducer: torch.nn.Module, patch: Map) -> Map:
