@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands import data, doctor, exchange, identity, images, models, scoring, screening, training
+from pipelines.commands import data, doctor, exchange, identity, images, measuring, models, scoring, screening, training
 from pipelines.commands.terminal import put, say
 
 DONE, PARTLY, USAGE, INTERNAL = 0, 1, 2, 3
@@ -30,6 +30,7 @@ for command in (
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(scoring.app, name="score")
+app.add_typer(measuring.app, name="measure")
 app.add_typer(data.app, name="data")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cad.explain.aorta_hints import hint_clauses
 from cad.explain.claimed import confidence_clauses
 from cad.explain.compared import comparison_clauses, follow_up_clauses
 from cad.explain.facts import Facts, facts_of
@@ -50,7 +51,7 @@ def aorta_statement(measurements: Sequence[Measurement], confidence: float, lang
     facts = facts_of(measurements, lang)
     places = table(AORTA_PLACES, lang)
     named = [name for name in places if name in facts.by_name and name != "aorta_max"]
-    clauses = (_widest(facts), *(_landmark(facts, name, places[name]) for name in named), _aorta_impression(facts))
+    clauses = (_widest(facts), *(_landmark(facts, name, places[name]) for name in named), _aorta_impression(facts), *hint_clauses(facts))
     return Statement(lang, (*clauses, *confidence_clauses(facts, confidence, claim, _grounds(facts), _aorta_doubts(facts))))
 
 

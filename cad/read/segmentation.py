@@ -39,16 +39,66 @@ def read_segmentation(path: Path, grid: Grid) -> Labels:
     """
     with discreet():
         try:
-            dataset = dcmread(path)
-            if dataset.get("SOPClassUID") not in SEGMENTATION_CLASSES:
-                raise _refused(path, "is not a segmentation")
-            if int(dataset.Rows) * int(dataset.Columns) > MOST_FRAME_PIXELS:
-                raise _refused(path, "declares frames beyond any image")
-            return _labels(path, dataset, grid)
+            return _labels(path, _opened(path), grid)
         except ShokenError:
             raise
         except BROKEN as error:
             raise _refused(path, f"cannot be read ({type(error).__name__})") from error
+
+
+def read_segment(path: Path, label: str = "") -> Volume:
+    """One segment of a DICOM SEG on the grid that its own frames span, 0/1 uint8; `label` may be left out where there is only one.
+
+    Raises ShokenError for another object, frames that make no even stack, and a label that is not there.
+    """
+    with discreet():
+        try:
+            dataset = _opened(path)
+            names = _names(dataset)
+            chosen = [number for number, name in names.items() if not label or name == label]
+            if len(chosen) != 1:
+                raise _refused(path, f"holds {len(chosen)} such segments of {len(names)}", "--label with the label of one segment")
+            return _stacked(path, list(_frames(dataset)), chosen[0])
+        except ShokenError:
+            raise
+        except BROKEN as error:
+            raise _refused(path, f"cannot be read ({type(error).__name__})") from error
+
+
+def _opened(path: Path) -> Dataset:
+    dataset = dcmread(path)
+    if dataset.get("SOPClassUID") not in SEGMENTATION_CLASSES:
+        raise _refused(path, "is not a segmentation")
+    if int(dataset.Rows) * int(dataset.Columns) > MOST_FRAME_PIXELS:
+        raise _refused(path, "declares frames beyond any image")
+    return dataset
+
+
+def _stacked(path: Path, frames: list[tuple[int, NDArray[Any], NDArray[np.float64]]], segment: int) -> Volume:
+    """All frames by their place along the normal; a slice that no frame covers is empty."""
+    down, across, first = frames[0][2]
+    normal = np.cross(across, down) / np.linalg.norm(np.cross(across, down))
+    offsets = np.array([corner - first for _, _, (_, _, corner) in frames])
+    height = offsets @ normal
+    if np.ptp(height) <= _OFF_PLANE_MM:
+        raise _refused(path, "holds one slice only", "a segmentation of several slices")
+    low = float(height.min())
+    gap = np.diff(np.sort(height))
+    finest = gap[gap > _OFF_PLANE_MM].min()
+    step = (height.max() - low) / np.rint((height.max() - low) / finest)
+    index = (height - low) / step
+    tilted = np.abs(offsets - np.outer(height, normal)).max() > _OFF_PLANE_MM
+    if tilted or np.abs(index - np.rint(index)).max() * step > _OFF_PLANE_MM:
+        raise _refused(path, "has frames that make no even stack", "frames one above the other at even steps")
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([normal * step, down, across])
+    affine[:3, 3] = first + normal * low
+    shape = (int(np.rint(index.max())) + 1, *frames[0][1].shape)
+    voxels = np.zeros(shape, dtype=np.uint8)
+    for (number, plane, _), k in zip(frames, np.rint(index).astype(int), strict=True):
+        if number in {0, segment}:
+            voxels[k] |= np.asarray(plane == segment if number == 0 else plane, dtype=np.uint8)
+    return Volume(voxels, Grid((shape[0], shape[1], shape[2]), affine), "1", "SEG")
 
 
 def _labels(path: Path, dataset: Dataset, grid: Grid) -> Labels:

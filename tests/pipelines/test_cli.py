@@ -125,7 +125,7 @@ def test_a_stop_by_hand_is_exit_code_1(capsys, here, export, tmp_path, monkeypat
 
 def test_version_and_help(capsys):
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", told(capsys, "--version")[1])
-    for command in ("demo", "screen", "simulate", "deid", "convert", "review", "train", "doctor", "models", "score"):
+    for command in ("demo", "screen", "simulate", "deid", "convert", "review", "train", "doctor", "models", "score", "measure"):
         code, out, _ = told(capsys, command, "--help")
         assert (code, command in out) == (0, True)
 

@@ -111,6 +111,50 @@ def test_without_an_arch_only_the_maximum_is_named():
     assert {m.outcome for n, m in by_name.items() if n != "aorta_max"} == {"arch_not_in_scan"}
 
 
+def test_a_tortuous_vessel_is_cut_at_right_angles_to_its_own_course():
+    """Three bends in 120 mm: sections across the scan's axis would be wider by a quarter."""
+    along = np.linspace(0, 1, 300)
+    course = np.column_stack([16 * np.sin(7 * along), 12 * np.sin(5 * along + 1), 120 * along])
+    radii = np.full(len(course), 13.0)
+    measured = measure_aorta(drawn(box_grid(course, 13, (2.0, 1.0, 1.0), np.random.default_rng(8)), tube(course, radii)))
+    found, covered = errors(course, radii, measured)
+    assert abs(found.mean()) <= 0.2
+    assert np.abs(found).mean() <= 0.3
+    assert covered >= 0.93
+    steepest = np.gradient(course, axis=0)[:, 2].min() / np.linalg.norm(np.gradient(course, axis=0), axis=1).max()
+    assert steepest < 0.85
+
+
+def test_an_aorta_that_ends_in_the_scan_has_a_bifurcation_and_one_that_is_cut_has_not():
+    """The same vessel with 45 mm of empty scan below its end, and with the scan's edge there."""
+    _, _, mask = cane()
+    grid, more = mask.grid, 30
+    beyond = Volume(np.pad(mask.voxels, ((more, 0), (0, 0), (0, 0))), grid.crop((-more, 0, 0), (grid.shape[0] + more, *grid.shape[1:])))
+    by_name = {m.name: m for m in measure_aorta(beyond, diaphragm_z_mm=-40.0).measurements}
+    end = by_name["aorta_bifurcation"]
+    assert end.position_mm == pytest.approx((35, 20, -153), abs=4)
+    assert end.value == pytest.approx(24, abs=0.6)
+    assert by_name["aorta_abdominal"].position_mm[2] <= -39
+    edge = round(float(grid.to_index((35, 20, -150))[0]))
+    cut = Volume(mask.voxels[edge:].copy(), grid.crop((edge, 0, 0), (grid.shape[0] - edge, *grid.shape[1:])))
+    by_name = {m.name: m for m in measure_aorta(cut, diaphragm_z_mm=-40.0).measurements}
+    assert by_name["aorta_bifurcation"].outcome == "not_in_scan"
+    assert by_name["aorta_abdominal"].value is not None
+
+
+def test_a_scan_that_cuts_the_vessel_along_its_side_measures_nothing_there():
+    """The field of view ends inside the descending limb: no section of it is whole, so none is said."""
+    _, _, mask = cane()
+    grid = mask.grid
+    edge = round(float(grid.to_index((36, 20, 0))[2]))
+    cut = Volume(mask.voxels[:, :, :edge].copy(), grid.crop((0, 0, 0), (*grid.shape[:2], edge)))
+    measured = measure_aorta(cut, diaphragm_z_mm=-120.0)
+    assert not any(s.centre_mm[0] > 25 and s.centre_mm[2] < -10 for s in measured.sections)
+    by_name = {m.name: m for m in measured.measurements}
+    assert by_name["aorta_mid_descending"].value is None
+    assert by_name["aorta_mid_descending"].outcome in {"arch_not_in_scan", "not_in_scan", "cut_off"}
+
+
 def test_what_cannot_be_measured_is_coded():
     grid = Grid.axial((30, 30, 60), (2, 2, 2))
     empty = Volume(np.zeros(grid.shape, np.uint8), grid)

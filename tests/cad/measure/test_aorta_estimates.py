@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from cad.measure.aorta import METHOD, METHOD_LUMEN, SECOND, OutlineError, measure_aorta
 from cad.measure.aorta.lumen import WALL_MM
@@ -85,6 +86,26 @@ def test_thrombus_makes_the_estimates_disagree_and_neither_is_averaged():
     assert m.interval[0] < true_at(m) - 4
     assert by_name[SECOND].value < by_name["aorta_max"].value - 4
     assert by_name[SECOND].label == "estimates_disagree"
+
+
+def flap(course_side_mm: float) -> np.ndarray:
+    """Where a flap 3 mm thick runs along the whole vessel, `course_side_mm` from its middle (towards the left)."""
+    points = grid().to_mm(np.moveaxis(np.indices(grid().shape), 0, -1).reshape(-1, 3))
+    nearest = COURSE[cKDTree(COURSE).query(points)[1]]
+    aside = (points - nearest)[:, 0] - course_side_mm
+    return (np.abs(aside) < 1.5).reshape(grid().shape)
+
+
+@pytest.mark.parametrize("side_mm", [0.0, 6.0])
+def test_of_a_dissected_aorta_both_lumens_count(side_mm):
+    """Both lumens enhanced, a flap between them, the outline around both: the outer diameter, not the true lumen's."""
+    image = scan()
+    split = Volume(np.where(flap(side_mm) & (share(0.0).voxels > 0.5), 45.0, image.voxels).astype(np.float32), grid())
+    by_name = found(share(0.0), image=split)
+    for name in ("aorta_mid_ascending", "aorta_mid_descending"):
+        m = by_name[name]
+        assert m.value == pytest.approx(true_at(m), abs=1.0)
+        assert m.interval[0] <= true_at(m) <= m.interval[1]
 
 
 def test_blood_outside_the_outline_proves_it_too_narrow():

@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from cad.errors import ShokenError
 from cad.read.rtstruct import RTSTRUCT_CLASS, read_rtstruct
-from cad.read.segmentation import SEGMENTATION_CLASSES, read_segmentation
+from cad.read.segmentation import SEGMENTATION_CLASSES, read_segment, read_segmentation
 from cad.space import Grid
 
 GRIDS = {
@@ -124,6 +124,25 @@ def test_a_segmentation_of_a_larger_image_counts_what_lies_outside(tmp_path: Pat
     small = read_segmentation(path, grid.crop((0, 0, 0), (4, 24, 20)))
     assert np.array_equal(small.masks["Nodule"].voxels, truth["Nodule"][:4])
     assert small.outside == sum(int(mask[4:].sum()) for mask in truth.values())
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_a_segment_spans_a_grid_of_its_own_frames(tmp_path, kind):
+    """Without the image: the same places in space, in as many slices as the segment needs."""
+    grid = GRIDS["oblique"]
+    truth = balls(grid)
+    if kind == "LABELMAP":
+        truth["Vessel"] = truth["Vessel"] & ~truth["Nodule"]
+    path = segmentation(tmp_path / "seg.dcm", grid, kind, truth)
+    found = read_segment(path, "Vessel")
+    there = grid.to_mm(np.argwhere(truth["Vessel"]))
+    held = found.grid.to_mm(np.argwhere(found.voxels))
+    assert len(held) == len(there)
+    assert np.abs(np.sort(held, axis=0) - np.sort(there, axis=0)).max() < 1e-3
+    with pytest.raises(ShokenError, match="0 such segments"):
+        read_segment(path, "Aorta")
+    with pytest.raises(ShokenError, match="2 such segments"):
+        read_segment(path)
 
 
 def test_a_segmentation_off_the_image_or_of_another_kind_is_refused(tmp_path: Path) -> None:
