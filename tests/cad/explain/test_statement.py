@@ -106,7 +106,7 @@ def test_size_texture_and_novelty_change_the_words():
 )
 def test_the_aorta(lang, words):
     said = aorta_statement(AORTA, 0.9, lang)
-    assert [c.topic for c in said.clauses] == ["size", "landmark", "landmark", "landmark", "impression", "confidence"]
+    assert [c.topic for c in said.clauses] == ["size", "landmark", "landmark", "landmark", "impression", "follow_up", "confidence"]
     assert all(w in said.text for w in words)
     narrow = tuple(Measurement(m.name, 30.0, "mm", "m") for m in AORTA)
     assert ("no dilatation" if lang == "en" else "拡張を認めません") in aorta_statement(narrow, 0.9, lang).text
