@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cad.model import ModelVersion
 from cad.space import Box, FloatArray, Point
@@ -91,6 +92,32 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class SimilarCase:
+    """A known case: how far it is in standardised features, what it turned out to be, by which source; size and texture class."""
+
+    distance: float
+    outcome: str
+    source: str
+    diameter_mm: float | None = None
+    texture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """The nearest of `size` known cases of a local index (its file's sha256), nearest first.
+
+    Within `reach` 95 % of the index's own cases have their nearest neighbour: a finding further away is like none of them.
+    Without an index `missing` says why.
+    """
+
+    cases: tuple[SimilarCase, ...] = ()
+    size: int = 0
+    index_sha256: str = ""
+    reach: float | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a reader can check: the slices, the region, the map and its trustworthiness."""
 
@@ -100,6 +127,7 @@ class Evidence:
     heatmap_sha256: str = ""
     faithfulness: Faithfulness | None = None
     images: tuple[str, ...] = ()
+    similar: Similar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +194,7 @@ class Exhibit:
     `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
     each on a grid of its own in the same LPS frame. `rank` is the finding's within its task; rank 0
     belongs to the task's case-level measurements (the aorta of a normal scan), whose `sections` run along the vessel.
+    `features` are what similar cases are looked for by (see cad.explain.similar).
     """
 
     task: str
@@ -174,3 +203,4 @@ class Exhibit:
     mask: Volume | None = None
     heatmap: Volume | None = None
     sections: tuple[CrossSection, ...] = ()
+    features: Mapping[str, float] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from pipelines.choosing import Choosing, Look, choose
 from pipelines.comparing import PriorOrder, PriorShelf, compared
 from pipelines.merging import ranked
 from pipelines.meter import Meter
+from pipelines.similar import compared
 from pipelines.technique import techniques
 from pipelines.wiring import Bench
 
@@ -92,7 +93,8 @@ def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
     stated = dict(bench.prevalence).get(name)
     if stated is not None:
         model = model.knowing(prevalence=stated)
-    return look.done(look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}")))
+    outcome = look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}"))
+    return look.done(outcome if isinstance(outcome, Refusal) else compared(outcome, bench.similar(model.version)))
 
 
 def _report(

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from cad.errors import ModelError, Refusal, ShokenError
+from cad.networks import sha256_of
 from cad.read.limits import USUAL, Limits
 from cad.tasks.task import Task, installed_tasks
 from cad.write.dicom_receiver import USUAL as ANY_RECEIVER
@@ -21,8 +22,11 @@ from pipelines.registry.shipped import SHIPPED, FolderModels
 from pipelines.runners.on_ray import RayRunner
 from pipelines.runners.processes import ProcessRunner
 from pipelines.runners.serial import SerialRunner
+from pipelines.similar import no_index
 
 if TYPE_CHECKING:
+    from cad.explain.similar import SimilarIndex
+    from cad.model import ModelVersion
     from pipelines.desk import Desk
     from pipelines.registry.on_mlflow import MlflowModels
 
@@ -33,7 +37,8 @@ BATCH_JOBS_PER_WORKER = 2000
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What a case is screened with: tasks whose model is usable, their digests, why others are left out, reading's thresholds, who
-    receives the DICOM objects, and the share of scans with a lesion by task where the settings state it."""
+    receives the DICOM objects, the share of scans with a lesion by task where the settings state it, and where a model's index of
+    similar cases is found (or why there is none)."""
 
     tasks: Mapping[str, Task]
     models: ModelStore
@@ -42,6 +47,7 @@ class Bench:
     limits: Limits = USUAL
     receiver: Receiver = ANY_RECEIVER
     prevalence: tuple[tuple[str, float], ...] = ()
+    similar: Callable[[ModelVersion], SimilarIndex | str] = no_index
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,11 +124,14 @@ def equipped(tasks: Mapping[str, Task], store: ModelStore, limits: Limits = USUA
             version = store.current(name)
             store.verify(version)
             digests[name] = version.sha256
+            if isinstance(store, FolderModels) and store.index_path(version).is_file():
+                digests[f"{name} similar"] = sha256_of(store.index_path(version))
         except ModelError as error:
             refused.append(Refusal(name, "model_unusable", error.sentence()))
     if not digests:
         raise ModelError(f"no task has a usable model; {refused[0].detail if refused else 'no task is installed'}")
-    return Bench({name: tasks[name] for name in digests}, store, digests, tuple(refused), limits)
+    similar = store.similar if isinstance(store, FolderModels) else no_index
+    return Bench({name: tasks[name] for name in tasks if name in digests}, store, digests, tuple(refused), limits, similar=similar)
 
 
 def models(settings: Settings) -> FolderModels:

@@ -22,6 +22,7 @@ from cad.explain.follow_up import SURE
 from cad.explain.heatmap import hirescam_3d
 from cad.explain.novelty import NoveltyReference
 from cad.explain.sanity import MapSanity
+from cad.explain.similar import finding_features
 from cad.explain.stability import StabilityReference, probe
 from cad.finding import Claim, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
 from cad.measure.density import measure_density
@@ -224,8 +225,7 @@ class CascadeTask:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
-        soft = component_at(probability(suspect.patch, scene.model.forward("segment")), suspect.candidate.centre_mm)
-        measurements = self._measure(suspect.close_up, soft, scene.seen.region)
+        soft, measurements = self.look_closely(suspect, scene.seen, scene.model)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
         heat = suspect.patch.like(hirescam_3d(reducer, pixels), unit="1")
@@ -244,7 +244,13 @@ class CascadeTask:
             model=scene.model.version,
             claim=self._claim(suspect, mask, scene),
         )
-        return finding, Exhibit(self.name, rank, scene.volume, mask, heat)
+        features = finding_features(pixels, reducer, measurements)
+        return finding, Exhibit(self.name, rank, scene.volume, mask, heat, features=features)
+
+    def look_closely(self, suspect: Suspect, seen: NetworkInput, model: LoadedModel) -> tuple[Volume, tuple[Measurement, ...]]:
+        """The outline of a suspect as probabilities, and everything measured of it."""
+        soft = component_at(probability(suspect.patch, model.forward("segment")), suspect.candidate.centre_mm)
+        return soft, self._measure(suspect.close_up, soft, seen.region)
 
     def _claim(self, suspect: Suspect, mask: Volume, scene: _Scene) -> Claim:
         """What is claimed, and the confidence had the lesion another density or size."""

@@ -97,6 +97,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "heatmap_sha256": evidence.heatmap_sha256,
         "faithfulness": asdict(evidence.faithfulness) if evidence.faithfulness else None,
         "images": list(evidence.images),
+        "similar": asdict(evidence.similar) if evidence.similar else None,
     }
 
 

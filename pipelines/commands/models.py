@@ -1,4 +1,4 @@
-"""models list|show|register|import|audit: which weights there are, where from, and whether their history is whole."""
+"""models list|show|index|register|import|audit: which weights there are, where from, and whether their history is whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cad.model import ModelVersion
     from pipelines.registry.shipped import FolderModels
 
-app = typer.Typer(no_args_is_help=True, help="Model versions: list, show, register, import, audit.")
+app = typer.Typer(no_args_is_help=True, help="Model versions: list, show, index, register, import, audit.")
 ModelsOption = Annotated[Path | None, typer.Option("--models", metavar="DIR", help="Another folder of model versions.")]
 
 
@@ -41,6 +41,35 @@ def show(task: Annotated[str, typer.Argument(metavar="TASK")], models: ModelsOpt
     put_json({**_facts(version, store), "card": card}) if json else put(
         card or f"{version.name} {version.version} {version.sha256}: no card"
     )
+    return 0
+
+
+@app.command()
+def index(
+    task: Annotated[str, typer.Argument(metavar="TASK")],
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Where `shoken train` keeps its cases (OUT/data).", show_default=False)
+    ],
+    models: ModelsOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Gather the known cases that reports show beside a finding, from the calibration cases of training; features only, no image."""
+    from cad.errors import ShokenError
+    from cad.explain.similar import save_index
+    from cad.tasks.cascade_task import CascadeTask
+    from cad.tasks.indexing import index_cases
+    from cad.tasks.task import task_named
+    from cad.train.dataset import make_cases
+
+    store, chosen = _store(models), task_named(task)
+    if not isinstance(chosen, CascadeTask):
+        raise ShokenError("has no findings to compare", subject=task, accepted="a task that detects lesions")
+    version = store.current(task)
+    paths = make_cases(chosen.recipe(), "calibration", data, say)
+    made = index_cases(chosen, store.load(version), paths, say)
+    path = store.index_path(version)
+    facts = {"task": task, "version": version.version, "cases": len(made.cases), "file": path.name, "sha256": save_index(path, made)}
+    put_json(facts) if json else put(f"{len(made.cases)} known cases in {path.name}, sha256 {facts['sha256']}")
     return 0
 
 

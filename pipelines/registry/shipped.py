@@ -2,6 +2,7 @@
 
     <task>-<version>.safetensors     weights, specification and thresholds in one file
     <task>-<version>.card.md         what it was trained on, its figures
+    <task>-<version>.similar.safetensors   features of known cases (see cad.explain.similar), where they were gathered
     index.json                       which versions a task has, their digests, which one is current
 
 Digests are enforced here and again by `cad.networks.load`: an edited file never becomes a network.
@@ -14,11 +15,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cad.errors import ModelError
 from cad.model import ModelVersion, OperatingPoint
 from cad.networks import LoadedModel, load, read_header, sha256_of
+
+if TYPE_CHECKING:
+    from cad.explain.similar import SimilarIndex
 
 INDEX = "index.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.]{0,63}\Z")
@@ -32,6 +36,7 @@ class FolderModels:
         self.folder = folder
         self.backend = backend
         self._loaded: dict[str, LoadedModel] = {}
+        self._indexes: dict[str, SimilarIndex | str] = {}
 
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that have a version here."""
@@ -57,6 +62,27 @@ class FolderModels:
             if not NAME.match(part):
                 raise ModelError(f"{part!r} is not a name", subject=version.name[:64], accepted="lower-case letters, digits, _ and .")
         return self.folder / f"{version.name}-{version.version}.safetensors"
+
+    def index_path(self, version: ModelVersion) -> Path:
+        """Where the index of similar cases of a version lies, if there is one."""
+        return self.path(version).with_suffix(".similar.safetensors")
+
+    def similar(self, version: ModelVersion) -> SimilarIndex | str:
+        """The index of similar cases of exactly these weights; else why there is none: "no_index", or "index_unusable"."""
+        if version.sha256 not in self._indexes:
+            self._indexes[version.sha256] = self._index(version)
+        return self._indexes[version.sha256]
+
+    def _index(self, version: ModelVersion) -> SimilarIndex | str:
+        from cad.explain.similar import load_index
+
+        path = self.index_path(version)
+        if not path.is_file():
+            return "no_index"
+        try:
+            return load_index(path, version.name, version.sha256)
+        except ModelError:
+            return "index_unusable"
 
     def card(self, version: ModelVersion) -> str:
         """The model card, or ""."""

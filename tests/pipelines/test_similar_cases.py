@@ -1,0 +1,62 @@
+"""Similar cases in a run: beside each finding, said where there is no index, refused where it is another model's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_task import TASK
+
+from cad.explain.similar import KnownCase, SimilarIndex, save_index
+from cad.finding import Exhibit
+from cad.model import ModelVersion
+from cad.space import Grid
+from cad.study import InstanceRef
+from cad.tasks.task import TaskResult
+from cad.volume import Volume
+from pipelines.registry.shipped import FolderModels
+from pipelines.similar import compared
+
+MODEL = ModelVersion("lung_nodule_ct", "1", "ab" * 32, "", "")
+
+
+def index(sha256: str) -> SimilarIndex:
+    rows = [({"feature_00": float(n)}, "lesion" if n > 3 else "look_alike") for n in range(8)]
+    return SimilarIndex.of(
+        "lung_nodule_ct", sha256, [KnownCase(features, outcome, "simulated", 9.0, "solid") for features, outcome in rows]
+    )
+
+
+@pytest.fixture
+def result() -> TaskResult:
+    sources = tuple(InstanceRef(f"2.25.{n}", "1.2.840.10008.5.1.4.1.1.2", Path("none")) for n in range(4))
+    volume = Volume(np.zeros((4, 8, 8), np.int16), Grid.axial((4, 8, 8), (2, 1, 1)), "HU", "CT", sources)
+    made = TASK.run(volume, _Fake(), lang="en", progress=lambda _stage: None)
+    exhibits = (Exhibit("lung_nodule_ct", 1, volume, features={"feature_00": 7.2}),)
+    return replace(made, findings=made.findings[:1], exhibits=exhibits)
+
+
+class _Fake:
+    version = MODEL
+
+
+def test_a_finding_names_its_neighbours(result):
+    similar = compared(result, index(MODEL.sha256)).findings[0].evidence.similar
+    assert [case.outcome for case in similar.cases[:4]] == ["lesion"] * 4
+    assert similar.cases[0].distance < similar.cases[1].distance
+
+
+def test_without_an_index_the_finding_says_so_and_nothing_is_made_up(result):
+    similar = compared(result, "no_index").findings[0].evidence.similar
+    assert (similar.cases, similar.missing) == ((), "no_index")
+
+
+def test_the_folder_gives_an_index_of_exactly_these_weights(tmp_path):
+    store = FolderModels(tmp_path)
+    assert store.similar(MODEL) == "no_index"
+    save_index(store.index_path(MODEL), index("cd" * 32))
+    assert FolderModels(tmp_path).similar(MODEL) == "index_unusable"
+    save_index(store.index_path(MODEL), index(MODEL.sha256))
+    assert isinstance(FolderModels(tmp_path).similar(MODEL), SimilarIndex)
