@@ -23,7 +23,7 @@ from pipelines.choosing import Choosing, Look, choose
 from pipelines.comparing import PriorOrder, PriorShelf, compared
 from pipelines.merging import ranked
 from pipelines.meter import Meter
-from pipelines.similar import compared
+from pipelines.similar import with_similar
 from pipelines.technique import techniques
 from pipelines.wiring import Bench
 
@@ -94,7 +94,7 @@ def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
     if stated is not None:
         model = model.knowing(prevalence=stated)
     outcome = look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}"))
-    return look.done(outcome if isinstance(outcome, Refusal) else compared(outcome, bench.similar(model.version)))
+    return look.done(outcome if isinstance(outcome, Refusal) else with_similar(outcome, bench.similar(model.version)))
 
 
 def _report(

@@ -20,7 +20,7 @@ def no_index(_version: ModelVersion) -> SimilarIndex | str:
     return NO_INDEX
 
 
-def compared(result: TaskResult, index: SimilarIndex | str) -> TaskResult:
+def with_similar(result: TaskResult, index: SimilarIndex | str) -> TaskResult:
     """The result with similar cases for each finding that has features; `index` is the reason where there is none."""
     features = {exhibit.rank: exhibit.features for exhibit in result.exhibits if exhibit.features}
 

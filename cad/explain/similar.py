@@ -52,7 +52,7 @@ def finding_features(patch: NDArray[np.float32], reducer: torch.nn.Module, measu
 
     Lengths and volumes as logarithms; what was not measured is left out.
     """
-    pooled, _ = pooled_features(np.asarray(patch, dtype=np.float32)[None], reducer)
+    pooled, _ = pooled_features(np.array(patch, dtype=np.float32)[None], reducer)
     measured = {m.name: m.value for m in measurements if m.name in DESCRIPTORS and m.value is not None}
     return named(pooled[0]) | {
         name: float(np.log(max(value, 0.1))) if name in _LOGARITHMIC else float(value) for name, value in measured.items()

@@ -17,7 +17,7 @@ from cad.study import InstanceRef
 from cad.tasks.task import TaskResult
 from cad.volume import Volume
 from pipelines.registry.shipped import FolderModels
-from pipelines.similar import compared
+from pipelines.similar import with_similar
 
 MODEL = ModelVersion("lung_nodule_ct", "1", "ab" * 32, "", "")
 
@@ -43,13 +43,13 @@ class _Fake:
 
 
 def test_a_finding_names_its_neighbours(result):
-    similar = compared(result, index(MODEL.sha256)).findings[0].evidence.similar
+    similar = with_similar(result, index(MODEL.sha256)).findings[0].evidence.similar
     assert [case.outcome for case in similar.cases[:4]] == ["lesion"] * 4
     assert similar.cases[0].distance < similar.cases[1].distance
 
 
 def test_without_an_index_the_finding_says_so_and_nothing_is_made_up(result):
-    similar = compared(result, "no_index").findings[0].evidence.similar
+    similar = with_similar(result, "no_index").findings[0].evidence.similar
     assert (similar.cases, similar.missing) == ((), "no_index")
 
 
