@@ -68,7 +68,7 @@ def main() -> None:
         rows += score_readers(lesion.name, "readers", None, pieces, truth)
         found.append({"lesion": lesion.name, "n": 1, "weights": model.version.sha256, **notes, "scores": told(rows)})
         table(lesion.name, ("what", "with", "pairs", "Dice", "HD95 mm", "NSD 1 mm", "NSD 2 mm"), list(cells(rows)))
-        print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in notes.items()))
+        print(", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in notes.items()), flush=True)
     keep("outlines", {"lesions": found})
 
 

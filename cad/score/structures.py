@@ -42,9 +42,10 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class StructureScore:
-    """One structure and kind of comparison. `cases` and `pairs` are scored, misses and inventions (`missed`, `invented` pairs) included as
+    """One structure and kind of comparison over the cases.
 
-    0, 0 and the volume's diagonal. `absent` pairs had the structure in neither mask: they agree, but count nowhere.
+    `cases` and `pairs` are scored, with `missed` and `invented` pairs as Dice 0, NSD 0 and the volume's diagonal. `absent`
+    pairs had the structure in neither mask: they agree, but count nowhere.
     """
 
     structure: str
