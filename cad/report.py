@@ -157,8 +157,8 @@ class Comparison:
     """What came of comparing one task's findings with a prior `days` earlier; `case` and UIDs are pseudonyms.
 
     `status` is "compared", else a code of why not ("possible_patient_mix_up", "prior_not_confirmed"...) with `detail` as one
-    sentence. `same_patient` is the score of the bones (None: not measurable), `correlation` how well the scans lie on each other:
-    as they lay, rigid, deformed. `lesions` are the prior's that have no partner.
+    sentence. `same_patient` is the score of cad.prepare.same_patient (None: not measurable), `correlation` how well the scans lie
+    on each other: as they lay, rigid, deformed. `lesions` are the prior's that have no partner.
     """
 
     task: str

@@ -261,7 +261,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "compared": ("compared", "比較済み"),
     "prior_scan": ("Prior scan", "前回検査"),
     "days_earlier": ("%d days earlier", "%d 日前"),
-    "same_patient": ("Same patient (bones agree, r)", "同一患者の確認（骨の相関 r）"),
+    "same_patient": ("Same patient (agreement of the anatomy, r)", "同一患者の確認（解剖の相関 r）"),
     "registration": ("Correlation: as they lay, rigid, deformed", "相関：位置合わせ前・剛体・変形後"),
     "prior_lesion": ("On the prior only", "前回のみの病変"),
     "below_threshold": ("still outlined there, not found by itself", "残存するが検出されず"),
