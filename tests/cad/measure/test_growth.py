@@ -69,7 +69,8 @@ def test_thicker_slices_and_smaller_lesions_are_noisier() -> None:
 def test_a_growth_of_a_fifth_never_counts() -> None:
     """Below a quarter no patient's nodule can be told to have grown, however fine the grid."""
     found = change(ball(25, GRIDS["thin"]), ball(25 * 1.2 ** (1 / 3), GRIDS["thin"]))
-    assert (found.label, found.least_ratio) == ("unchanged", 1.25)
+    assert found.label == "unchanged"
+    assert found.least_ratio >= 1.25
 
 
 def test_a_lesion_cut_by_the_scan_is_matched_but_not_compared() -> None:
