@@ -25,9 +25,10 @@ def follow_up_clauses(facts: Facts) -> tuple[Clause, ...]:
         return ()
     category = facts.label(LUNG_RADS).removeprefix(RADS)
     text = facts.say(
-        f"Follow-up hints: Fleischner 2017 (found by chance, from 35 years, without known cancer or immune suppression): {hint};"
+        "Follow-up hints, should a reader confirm a nodule: "
+        f"Fleischner 2017 (found by chance, from 35 years, without known cancer or immune suppression): {hint};"
         f" Lung-RADS v2022 (low-dose CT in screening only): category {category}.",
-        f"経過観察の参考：Fleischner 2017（偶発結節、35歳以上、悪性腫瘍の既往・免疫不全なし）では{hint}、"
+        f"読影医が結節と確認した場合の経過観察の参考：Fleischner 2017（偶発結節、35歳以上、悪性腫瘍の既往・免疫不全なし）では{hint}、"
         f"Lung-RADS v2022（低線量CT検診のみ）ではカテゴリー{category}に相当します。",
     )
     return (Clause("follow_up", text, (FLEISCHNER, LUNG_RADS, "long_axis", "short_axis", "texture", *_looked_back(facts))),)
