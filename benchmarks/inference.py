@@ -137,7 +137,7 @@ def _suppression() -> dict[str, Any]:
     heat[tuple(at.T)] = rng.uniform(0.2, 1, BOXES)
     boxes = np.concatenate([at - 4, at + 4], axis=1).astype(np.float32)
     scores = heat[tuple(at.T)]
-    ours = _timed(lambda: candidates(heat, Grid.axial(heat.shape, (1.5,) * 3), 0.1))
+    ours = _timed(lambda: candidates(Volume(heat, Grid.axial(heat.shape, (1.5,) * 3), "1"), 0.1))
     tree = _timed(lambda: suppressed(boxes.astype(np.float64), scores.astype(np.float64), 0.22))
     peer = _timed(lambda: non_max_suppression(torch.from_numpy(boxes), torch.from_numpy(scores), 0.22))
     return {

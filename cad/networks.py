@@ -28,7 +28,8 @@ MAX_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """One network: `kind` is "unet" (dense map at input size), "resnet" (one logit a class) or "monai" (see cad.monai_networks).
+    """One network: `kind` is "unet" (dense map at input size), "centre" (map at half its size, see cad.centre_net), "resnet"
+    (one logit a class) or "monai" (see cad.monai_networks).
 
     `definition` is that of a "monai" network; the others are told by their numbers.
     """
@@ -56,7 +57,7 @@ class ModelHeader:
 
 def build(spec: NetworkSpec) -> torch.nn.Module:
     """A MONAI network with batch normalisation (it folds at inference). Raises ModelError for an unknown kind."""
-    builders = {"unet": _unet, "resnet": _resnet, "monai": _monai}
+    builders = {"unet": _unet, "centre": _centre, "resnet": _resnet, "monai": _monai}
     if spec.kind not in builders:
         raise ModelError(f"unknown network {spec.kind!r}", subject="kind", accepted=", ".join(builders))
     return builders[spec.kind](spec)
@@ -75,6 +76,12 @@ def _unet(spec: NetworkSpec) -> torch.nn.Module:
         norm="BATCH",
     )
     return network
+
+
+def _centre(spec: NetworkSpec) -> torch.nn.Module:
+    from cad.centre_net import CentreNet
+
+    return CentreNet(spec.dims, spec.channels_in, spec.channels_out, spec.widths)
 
 
 def _resnet(spec: NetworkSpec) -> torch.nn.Module:

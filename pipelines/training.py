@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cad.errors import ModelError, ShokenError
+from cad.model import ModelVersion
 from cad.networks import sha256_of
 from cad.tasks.task import installed_tasks, task_named
 from pipelines import wiring
 from pipelines.config import Settings
+
+if TYPE_CHECKING:
+    from pipelines.registry.on_mlflow import TrainingRun
 
 Say = Callable[[str], None]
 
@@ -21,9 +27,23 @@ Say = Callable[[str], None]
 class TrainedModel(Protocol):
     """What a task's training leaves: the model file (its card beside it), what went in and what came out."""
 
-    file: Path
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
+    @property
+    def file(self) -> Path:
+        """The model file."""
+        ...
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """What decided it."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """What it reached."""
+        ...
+
+
+Curves = Mapping[str, Sequence[tuple[int, float]]]
 
 
 @runtime_checkable
@@ -55,10 +75,21 @@ class Imported:
     inserted: int = 0
 
 
-def run_training(task: str, out: Path, settings: Settings, say: Say, data: Imported | None = None) -> Training:
-    """Train one task on simulated scans, or on a data set, and record the run.
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A registered model to begin from: `version` is one of its task ("2") or "current"; `frozen` the share of each network held still."""
 
-    Raises ShokenError for a task that is unknown or cannot be trained, or for a data set that cannot serve it.
+    version: str
+    frozen: float = 0.0
+
+
+def run_training(
+    task: str, out: Path, settings: Settings, say: Say, data: Imported | None = None, origin: Origin | None = None
+) -> Training:
+    """Train one task on simulated scans, or on a data set, from random weights or a registered version's, and record the run.
+
+    Raises ShokenError for a task that is unknown or cannot be trained, for a data set that cannot serve it, or for a version
+    that is unknown or has other networks.
     """
     trainable = task_named(task)
     if data is not None:
@@ -66,23 +97,67 @@ def run_training(task: str, out: Path, settings: Settings, say: Say, data: Impor
         from cad.tasks.imported import over_imported
 
         trainable, out = over_imported(trainable, data.folder, Agreement(data.at_least, data.outline), out, say, data.inserted)
+    chosen: object = trainable
     if not isinstance(trainable, Trainable):
         able = [name for name, other in installed_tasks().items() if isinstance(other, Trainable)]
         raise ShokenError("has no training of its own", subject=task, accepted=", ".join(able) or "no installed task has one")
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    trained = trainable.train(out, say)
+    trained = trainable.train(out, say) if origin is None else _continued(chosen, origin, settings, out, say)
     return Training(trained.file, sha256_of(trained.file), _recorded(task, trained, time.monotonic() - began, settings))
+
+
+def _continued(task: object, origin: Origin, settings: Settings, out: Path, say: Say) -> TrainedModel:
+    from cad.tasks.cascade_task import CascadeTask
+    from cad.train.transfer import Start
+
+    if not isinstance(task, CascadeTask):
+        raise ShokenError("does not begin from other weights", subject="--from", accepted="a task that detects lesions")
+    if not 0 <= origin.frozen < 1:
+        raise ShokenError(f"is {origin.frozen:g}", subject="--freeze", accepted="a share of at least 0 and below 1")
+    store = wiring.models(settings)
+    begun = store.current(task.name) if origin.version == "current" else _version(store.versions(task.name), task.name, origin.version)
+    model = store.load(begun)
+    networks = {stage: model.stage(stage) for stage in model.header.stages}
+    return task.train(out, say, Start(networks, origin.frozen, f"{begun.name} {begun.version}", begun.sha256))
+
+
+def _version(known: Sequence[ModelVersion], task: str, wanted: str) -> ModelVersion:
+    found = next((each for each in known if each.version == wanted), None)
+    if found is None:
+        names = ", ".join(each.version for each in known) or "none is registered"
+        raise ShokenError(f"has no version {wanted!r}", subject=task, accepted=f"current, {names}")
+    return found
 
 
 def _recorded(task: str, trained: TrainedModel, seconds: float, settings: Settings) -> str:
     if importlib.util.find_spec("mlflow") is None:
         return "Not recorded in a model index: MLflow is not installed (the extra `mlops`)."
-    from pipelines.registry.on_mlflow import TrainingRun
-
     index = wiring.model_index(settings)
     try:
-        version = index.register(trained.file, TrainingRun(task, trained.params, trained.metrics, seconds))
+        made = index.register(trained.file, _run_of(task, trained, seconds))
     except ModelError as error:  # hours of training are not thrown away because a version name is taken
         return f"Not recorded in {index.uri}: {error}"
-    return f"Recorded in {index.uri} as {version.name} {version.version}."
+    return f"Recorded in {index.uri} as {made.name} {made.version}."
+
+
+def _run_of(task: str, trained: TrainedModel, seconds: float) -> TrainingRun:
+    """The run as the index keeps it: numbers in and out, curves by step, card, and the environment it ran in."""
+    from pipelines.registry.on_mlflow import TrainingRun
+
+    card = trained.file.with_suffix(".card.md")
+    curves: Curves = getattr(trained, "curves", {})
+    return TrainingRun(task, trained.params, trained.metrics, seconds, _environment(), curves, (card,) if card.is_file() else ())
+
+
+def _environment() -> dict[str, str]:
+    """Versions that decide numbers; nothing of the machine's name or user."""
+    packages = {name: _installed(name) for name in ("shoken", "torch", "monai", "numpy", "scipy", "scikit-learn", "openvino")}
+    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

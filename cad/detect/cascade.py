@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
+from cad.backends import Float32Array
 from cad.detect.propose import candidates, lesion_map
 from cad.detect.reduce import reduce_logits, with_scores
-from cad.detect.triage import kept_planes, plane_scores, source_slices_kept
+from cad.detect.second import Range, second_logits, two_scales
+from cad.detect.triage import TRIAGE_CHANNELS, kept_planes, plane_scores, source_slices_kept
 from cad.finding import Candidate
 from cad.networks import LoadedModel
 from cad.prepare.inputs import InputRule, NetworkInput, close_up, scaled
@@ -25,19 +28,43 @@ class Thresholds:
 
 
 LEAST_SCORE = 1e-4
+MOST_SECOND = 16  # candidates a scan that are looked at twice, those that reduce found most suspicious
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFusion:
+    """Which candidates are looked at again (fused logit of the first look at least `looks_from`), and how all three scores count then."""
+
+    looks_from: float
+    propose: float
+    reduce: float
+    second: float
+    intercept: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """What a candidate's rank rests on: a weighted sum of the logits of both stages that looked at it in three dimensions."""
+    """What a candidate's rank rests on: a weighted sum of the logits of all stages that looked at it in three dimensions."""
 
     propose: float = 0.0
     reduce: float = 1.0
+    intercept: float = 0.0
+    again: SecondFusion | None = None
 
-    def logit(self, propose_score: float, reduce_logit: float) -> float:
-        """The fused logit of a proposal score in [0, 1] and a reduction logit."""
+    def logit(self, propose_score: float, reduce_logit: float, second_logit: float | None = None) -> float:
+        """The fused logit of a proposal score in [0, 1], a reduction logit, and the second look's where there was one."""
         inside = min(max(propose_score, LEAST_SCORE), 1 - LEAST_SCORE)
-        return self.propose * log(inside / (1 - inside)) + self.reduce * reduce_logit
+        proposed = log(inside / (1 - inside))
+        first = self.propose * proposed + self.reduce * reduce_logit + self.intercept
+        if self.again is None or second_logit is None or first < self.again.looks_from:
+            return first
+        return self.again.propose * proposed + self.again.reduce * reduce_logit + self.again.second * second_logit + self.again.intercept
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Fusion:
+        """Back from a model's header."""
+        again = stored.get("again")
+        return cls(**{**stored, "again": SecondFusion(**again) if again else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +99,50 @@ class Funnelled:
 def run_cascade(volume: Volume, seen: NetworkInput, sight: Sight, model: LoadedModel, progress: Callable[[str], None]) -> Funnelled:
     """Run the three stages; suspects are those whose logit reaches `thresholds.reduce`, best first."""
     progress("triage")
-    scores = plane_scores(seen, model.forward("triage"))
+    scores = plane_scores(seen, model.forward("triage"), triage_channels(model))
     kept = kept_planes(scores, sight.thresholds.triage)
     progress("propose")
-    heat = lesion_map(seen, kept, model.forward("propose"))
-    proposed = candidates(heat, seen.image.grid, sight.thresholds.propose)
+    proposed = candidates(lesion_map(seen, kept, model.forward("propose")), sight.thresholds.propose)
     progress("reduce")
     suspects = suspects_from(volume, proposed, seen, sight, model)
     passed = sorted((s for s in suspects if s.logit >= sight.thresholds.reduce), key=lambda s: (-s.logit, s.candidate.centre_mm))
     return Funnelled(tuple(passed), volume.grid.shape[0], source_slices_kept(volume, seen, kept), len(proposed))
 
 
+def triage_channels(model: LoadedModel) -> int:
+    """How many planes its triage sees at a time."""
+    spec = model.header.stages.get("triage")
+    return spec.channels_in if spec else TRIAGE_CHANNELS
+
+
 def suspects_from(
     volume: Volume, proposed: tuple[Candidate, ...], seen: NetworkInput, sight: Sight, model: LoadedModel
 ) -> tuple[Suspect, ...]:
-    """Every candidate with its close-up and fused logit, in the order proposed."""
+    """Every candidate with its close-up and fused logit, in the order proposed; both looks are among its scores."""
     cuts = [close_up(volume, candidate.centre_mm, sight.rule.patch_voxels, sight.rule) for candidate in proposed]
     patches = [scaled(cut, seen.low, seen.high) for cut in cuts]
     found = reduce_logits(patches, model.forward("reduce"))
+    again = _looked_again(volume, proposed, found, seen, sight, model)
     return tuple(
-        _suspect(candidate, cut, patch, float(logit), sight.fusion)
-        for candidate, cut, patch, logit in zip(proposed, cuts, patches, found, strict=True)
+        _suspect(candidate, cut, patch, (float(found[n]), again.get(n)), sight.fusion)
+        for n, (candidate, cut, patch) in enumerate(zip(proposed, cuts, patches, strict=True))
     )
 
 
-def _suspect(candidate: Candidate, cut: Volume, patch: Volume, reduce_logit: float, fusion: Fusion) -> Suspect:
-    fused = fusion.logit(candidate.score("propose") or 0.0, reduce_logit)
-    return Suspect(with_scores(candidate, reduce_logit, fused), cut, patch, fused)
+def _looked_again(
+    volume: Volume, proposed: tuple[Candidate, ...], reduced: Float32Array, seen: NetworkInput, sight: Sight, model: LoadedModel
+) -> dict[int, float]:
+    """Second-look logits of the candidates that the first look leaves open, by their number."""
+    again = sight.fusion.again
+    if again is None:
+        return {}
+    first = replace(sight.fusion, again=None)
+    most = sorted(range(len(proposed)), key=lambda n: (-reduced[n], n))[:MOST_SECOND]
+    opened = [n for n in most if first.logit(proposed[n].score("propose") or 0.0, float(reduced[n])) >= again.looks_from]
+    looks = [two_scales(volume, proposed[n].centre_mm, sight.rule, Range(seen.low, seen.high)) for n in opened]
+    return dict(zip(opened, map(float, second_logits(looks, model.forward("second"))), strict=True))
+
+
+def _suspect(candidate: Candidate, cut: Volume, patch: Volume, looks: tuple[float, float | None], fusion: Fusion) -> Suspect:
+    fused = fusion.logit(candidate.score("propose") or 0.0, *looks)
+    return Suspect(with_scores(candidate, *looks, fused), cut, patch, fused)

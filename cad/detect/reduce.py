@@ -19,6 +19,7 @@ def reduce_logits(patches: Sequence[Volume], network: Network) -> Float32Array:
     return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
 
 
-def with_scores(candidate: Candidate, logit: float, fused: float) -> Candidate:
-    """The candidate with its raw reduction score and its fused score appended, both in [0, 1]."""
-    return replace(candidate, scores=(*candidate.scores, ("reduce", float(expit(logit))), ("fused", float(expit(fused)))))
+def with_scores(candidate: Candidate, logit: float, second: float | None, fused: float) -> Candidate:
+    """The candidate with the raw scores of both looks (one where there was no second) and its fused score appended, all in [0, 1]."""
+    looks = [("reduce", logit), *([("second", second)] if second is not None else []), ("fused", fused)]
+    return replace(candidate, scores=(*candidate.scores, *((stage, float(expit(value))) for stage, value in looks)))

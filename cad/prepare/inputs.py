@@ -64,9 +64,9 @@ def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
     )
 
 
-def close_up(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule) -> Volume:
-    """A cube of `voxels` a side around `centre_mm` (LPS) at the rule's patch spacing, float32 in the source's unit."""
-    grid = patch_grid(centre_mm, voxels, rule.patch_spacing_mm)
+def close_up(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule, spacing_mm: float | None = None) -> Volume:
+    """A cube of `voxels` a side around `centre_mm` (LPS), float32 in the source's unit; at the rule's patch spacing unless told."""
+    grid = patch_grid(centre_mm, voxels, spacing_mm or rule.patch_spacing_mm)
     outside = rule.low if rule.low is not None else 0.0
     return resample(near(volume, grid), grid, fill=outside)
 

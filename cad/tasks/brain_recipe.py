@@ -32,7 +32,7 @@ def head_phantom(seed: int) -> Phantom:
 
 RECIPE = Recipe(
     task="brain_lesion_mr",
-    version="1",
+    version="2",
     phantom=head_phantom,
     truth=lesions,
     rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
@@ -41,6 +41,18 @@ RECIPE = Recipe(
         train=30,
         calibration=20,
         test=20,
-        steps={"triage": 200, "propose": 250, "propose_hard": 50, "reduce": 250, "reduce_hard": 50, "segment": 150},
+        validation=4,
+        tuning=10,
+        steps={
+            "triage": 250,
+            "triage_hard": 100,
+            "propose": 350,
+            "propose_hard": 150,
+            "reduce": 250,
+            "reduce_hard": 100,
+            "second": 200,
+            "second_hard": 80,
+            "segment": 150,
+        },
     ),
 )

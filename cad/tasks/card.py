@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from cad.model import OperatingPoint
 from cad.networks import ModelHeader
+from cad.tasks.certificate import Certificate, Level
 from cad.tasks.figures import Figure
 from cad.train.recipe import Recipe
 
@@ -16,7 +17,7 @@ SIMULATOR = (
 )
 
 
-def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure]) -> str:
+def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure], start: str = "random weights") -> str:
     """Markdown, the same input gives the same bytes."""
     stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
     points = [_point(point) for point in header.operating_points]
@@ -30,8 +31,10 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             f"- Weights: `{header.task}-{header.version}.safetensors`, sha256 `{sha256}`",
             f"- Code version: {header.code_version}",
             f"- Training data: {recipe.budget.train} {recipe.source}, fingerprint `{header.data_fingerprint}`",
-            f"- Calibration: {recipe.budget.calibration} further {_scans(recipe)}; held out: {recipe.budget.test} more. {_apart(recipe)}",
-            f"- Made by: `shoken train {header.task}` (seed {recipe.seed})",
+            f"- Calibration: {_calibration(recipe)}; held out: {recipe.budget.test} more. {_apart(recipe)}",
+            f"- Made by: `shoken train {header.task}` (seed {recipe.seed}), from {start}",
+            f"- Learning: {', '.join(f'{key} {value}' for key, value in asdict(recipe.learning).items())}",
+            f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in recipe.budget.steps.items())}",
             f"- Inputs: {rule}",
             *([SIMULATOR] if _simulated(recipe) else []),
             "",
@@ -42,6 +45,7 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             *stages,
             "",
             *(["## Operating points (chosen on the calibration set)", "", *_POINTS_HEAD, *points, ""] if points else []),
+            *_certified(Certificate.from_dict(header.settings.get("certificate"))),
             f"## Held-out {_scans(recipe)}",
             "",
             "| figure | value | 95 % interval | over |",
@@ -50,6 +54,40 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             "",
         ]
     )
+
+
+def _calibration(recipe: Recipe) -> str:
+    budget = recipe.budget
+    return f"{budget.calibration} further {_scans(recipe)}, of which {budget.tuning} chose the thresholds and the others certify them"
+
+
+def _certified(certificate: Certificate | None) -> list[str]:
+    """The certificate as a paragraph and a table; a patient survives when one of his lesions is shown."""
+    if certificate is None:
+        return []
+    c = certificate
+    return [
+        "## Certificate of the whole cascade, per patient",
+        "",
+        f"Thresholds fixed beforehand, {c.misses} of {c.patients} patients with a lesion were lost (nothing of theirs was shown on a "
+        f"lesion): with {c.confidence:.0%} confidence at least **{c.bound:.1%}** of patients like these survive. {c.normals_quiet} of "
+        f"{c.normals} normal scans showed nothing; {c.false_per_scan:.2f} look-alikes were shown a scan. Certification scans: "
+        f"fingerprint `{c.data_fingerprint}`.",
+        "",
+        "What other last thresholds would give on the same scans, each by itself wrong at most one time in twenty:",
+        "",
+        "| at least so many survive | last threshold | misses | normal scans with nothing shown | look-alikes a scan |",
+        "|---|---|---|---|---|",
+        *(_level(level, c) for level in c.levels),
+        "",
+    ]
+
+
+def _level(level: Level, certificate: Certificate) -> str:
+    if level.threshold is None:
+        return f"| {level.target:.0%} | refused: {certificate.patients} patients with the misses of earlier stages cannot show it | | | |"
+    quiet = f"{level.normals_quiet} of {level.normals}"
+    return f"| {level.target:.0%} | {level.threshold:.3g} | {level.misses} | {quiet} | {level.false_per_scan:.2f} |"
 
 
 def _simulated(recipe: Recipe) -> bool:

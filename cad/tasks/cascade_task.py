@@ -36,6 +36,7 @@ from cad.segment.components import component_at, hard
 from cad.segment.network import probability
 from cad.space import Box
 from cad.study import Series
+from cad.tasks.certificate import Certificate
 from cad.tasks.choosing import Needs, judge
 from cad.tasks.comparing import Scan, compare_findings
 from cad.tasks.looks import fits, wrong_part
@@ -45,6 +46,7 @@ from cad.volume import Volume
 if TYPE_CHECKING:
     from cad.tasks.training import TrainedModel
     from cad.train.recipe import Recipe
+    from cad.train.transfer import Start
 
 Describe = Callable[[Volume, Volume, Volume, Sequence[Measurement]], tuple[Measurement, ...]]
 Hints = Callable[[Sequence[Measurement], int], tuple[Measurement, ...]]
@@ -77,6 +79,7 @@ class CascadeSettings:
     stability: StabilityReference = field(default_factory=StabilityReference)
     maps: MapSanity = field(default_factory=MapSanity)
     reliability: Reliability | None = None
+    certificate: Certificate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings for the model header."""
@@ -91,6 +94,7 @@ class CascadeSettings:
             "stability": self.stability.to_dict(),
             "maps": self.maps.to_dict(),
             "reliability": None if self.reliability is None else asdict(self.reliability),
+            "certificate": self.certificate.to_dict() if self.certificate else None,
         }
 
     @property
@@ -104,7 +108,7 @@ class CascadeSettings:
         return cls(
             rule=InputRule(**stored["rule"]),
             thresholds=Thresholds(**stored["thresholds"]),
-            fusion=Fusion(**stored["fusion"]),
+            fusion=Fusion.from_dict(stored["fusion"]),
             calibration=Calibration.from_dict(stored["calibration"]),
             novelty=NoveltyReference.from_dict(stored["novelty"]),
             max_shown=int(stored["max_shown"]),
@@ -112,6 +116,7 @@ class CascadeSettings:
             stability=StabilityReference.from_dict(stored.get("stability", {})),
             maps=MapSanity.from_dict(stored.get("maps", {})),
             reliability=reliability_of(stored.get("reliability")),
+            certificate=Certificate.from_dict(stored.get("certificate")),
         ).at_prevalence(stored.get("prevalence"))
 
     def at_prevalence(self, share: float | None) -> CascadeSettings:
@@ -209,11 +214,12 @@ class CascadeTask:
         findings, lesions = compare_findings(result.findings, current, earlier, prior, progress)
         return replace(result, findings=self.told(findings, lang)), lesions
 
-    def train(self, folder: Path, progress: Progress) -> TrainedModel:
-        """Train the networks into `folder` (see cad.tasks.training)."""
+    def train(self, folder: Path, progress: Progress, start: Start | None = None) -> TrainedModel:
+        """Train the networks into `folder`, from random weights or from `start` (see cad.tasks.training)."""
         from cad.tasks.training import train_detection
+        from cad.train.transfer import NOTHING
 
-        return train_detection(self.recipe(), self, folder, progress)
+        return train_detection(self.recipe(), self, folder, progress, start or NOTHING)
 
     def _look(self, volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
         part = body_part(volume)

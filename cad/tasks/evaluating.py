@@ -14,8 +14,8 @@ from cad.networks import LoadedModel
 from cad.prepare.resample import resample_labels
 from cad.tasks.figures import Figure, mean, share
 from cad.tasks.task import Task, TaskResult
-from cad.train.cascade import lesion_at
 from cad.train.dataset import TrainingCase, load_cases
+from cad.train.mining import lesion_at
 
 
 @dataclass(slots=True)
@@ -23,11 +23,8 @@ class _Tally:
     """What happened case by case and lesion by lesion."""
 
     found: list[bool] = field(default_factory=list)
-    found_large: list[bool] = field(default_factory=list)
     first_is_lesion: list[bool] = field(default_factory=list)
     false_shown: list[float] = field(default_factory=list)
-    discarded: list[float] = field(default_factory=list)
-    quiet_normals: list[bool] = field(default_factory=list)
     squared: list[float] = field(default_factory=list)
     dice: list[float] = field(default_factory=list)
     diameter_error: list[float] = field(default_factory=list)
@@ -36,7 +33,7 @@ class _Tally:
 
 
 def detection_figures(task: Task, model: LoadedModel, paths: Sequence[Path], progress: Callable[[str], None]) -> tuple[Figure, ...]:
-    """Sensitivity, false positives, slices discarded, calibration, outlines and maps on held-out cases."""
+    """Calibration, outlines and maps of what screening shows on held-out cases (detection itself: cad.tasks.held_out)."""
     tally = _Tally()
     for number, case in enumerate(load_cases(paths), start=1):
         result = task.run(case.source, model, lang="en", progress=_silent)
@@ -72,14 +69,9 @@ def _count(tally: _Tally, case: TrainingCase, result: TaskResult) -> None:
     hits = [lesion_at(case, finding.candidate.centre_mm) for finding in result.findings]
     for lesion in case.lesions:
         tally.found.append(lesion.label in hits)
-        if lesion.diameter_mm >= 8:
-            tally.found_large.append(lesion.label in hits)
     tally.false_shown.append(float(sum(hit == 0 for hit in hits)))
-    tally.discarded.append(1 - result.funnel.slices_kept / result.funnel.slices_in)
     if case.lesions and hits:
         tally.first_is_lesion.append(hits[0] > 0)
-    if not case.lesions:
-        tally.quiet_normals.append(not hits)
     tally.squared.extend((finding.confidence - (hit > 0)) ** 2 for finding, hit in zip(result.findings, hits, strict=True))
     _count_outlines(tally, case, result, hits)
 
@@ -102,12 +94,9 @@ def _count_outlines(tally: _Tally, case: TrainingCase, result: TaskResult, hits:
 
 def _figures(tally: _Tally, cases: int) -> tuple[Figure, ...]:
     return (
-        share("lesions shown (sensitivity)", sum(tally.found), len(tally.found), "lesions"),
-        share("lesions of 8 mm and more shown", sum(tally.found_large), len(tally.found_large), "lesions"),
-        mean("false positives shown a scan", tally.false_shown, "scans"),
+        share("lesions shown as screening shows them", sum(tally.found), len(tally.found), "lesions"),
+        mean("false positives as screening shows them, a scan", tally.false_shown, "scans"),
         share("first finding is a lesion", sum(tally.first_is_lesion), len(tally.first_is_lesion), "scans with lesions"),
-        share("normal scans with nothing shown", sum(tally.quiet_normals), len(tally.quiet_normals), "normal scans"),
-        mean("share of slices discarded", tally.discarded, "scans"),
         mean("Brier score of shown findings", tally.squared, "findings"),
         mean("Dice of the outline, median", tally.dice, "lesions found", median),
         mean("effective diameter error, mean absolute, mm", [abs(error) for error in tally.diameter_error], "lesions found"),

@@ -58,15 +58,28 @@ def acquisition(
 
 RECIPE = Recipe(
     task="lung_nodule_ct",
-    version="1",
+    version="2",
     phantom=chest_phantom,
     truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks=CASCADE_NETWORKS,
     budget=Budget(
-        train=120,
-        calibration=50,
-        test=40,
-        steps={"triage": 400, "propose": 600, "propose_hard": 200, "reduce": 500, "reduce_hard": 200, "segment": 300},
+        train=110,
+        calibration=200,
+        test=200,
+        validation=8,
+        tuning=50,
+        screened=16,
+        steps={
+            "triage": 400,
+            "triage_hard": 200,
+            "propose": 800,
+            "propose_hard": 300,
+            "reduce": 350,
+            "reduce_hard": 150,
+            "second": 300,
+            "second_hard": 100,
+            "segment": 150,
+        },
     ),
 )

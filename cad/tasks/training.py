@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -25,26 +26,34 @@ from cad.tasks.assuring import assured
 from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
+from cad.tasks.certifying import certify
 from cad.tasks.evaluating import detection_figures, dice, structure_figures
 from cad.tasks.figures import Figure
+from cad.tasks.held_out import cascade_figures
 from cad.tasks.looking import score_cases
 from cad.tasks.task import Task
-from cad.train.cascade import MINING_THRESHOLD, Trained, train_cascade
+from cad.tasks.validating import watches
+from cad.train.cascade import Trained, train_cascade
 from cad.train.checkpoints import Checkpoints
-from cad.train.dataset import TrainingCase, fingerprint, load_cases, make_cases
+from cad.train.dataset import TrainingCase, fingerprint, load_case, load_cases, make_cases, mapped
+from cad.train.mining import MINING_THRESHOLD
 from cad.train.recipe import Recipe
 from cad.train.structure import train_structure
+from cad.train.transfer import NOTHING, Start
 
 Say = Callable[[str], None]
+CURVE_STEPS = 25
+NOVELTY_SCANS = 100  # more calibration scans than these do not move the levels, and each costs a second
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """The model file (its card beside it), what went in and what came out, for the model index."""
+    """The model file (its card beside it), what went in and what came out, for the model index; `curves` are (step, value)."""
 
     file: Path
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+    curves: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +65,50 @@ class _Parts:
     test: tuple[Path, ...]
 
 
-def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say) -> TrainedModel:
-    """Train, calibrate and measure a cascade; writes `<task>-<version>.safetensors` and `.card.md` into `folder`."""
+def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: Start = NOTHING) -> TrainedModel:
+    """Train, calibrate, certify and measure a cascade; writes `<task>-<version>.safetensors` and `.card.md` into `folder`.
+
+    Data, finished stages and steps of an unfinished one stay in `folder`: a training that was killed goes on to the same file.
+    """
     parts = _parts(recipe, folder, say)
-    stages = Checkpoints(folder / "stages", f"{recipe.identity()} {fingerprint(parts.train)}")
-    trained = train_cascade(recipe, parts.train, stages, say)
-    novelty = _novelty(parts, recipe.rule, trained.networks["reduce"])
+    budget = recipe.budget
+    learned, watched = _apart(parts.train, len(parts.train) - min(budget.validation, len(parts.train) // 5))
+    stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(parts.train)}")
+    trained = train_cascade(recipe, learned, stages, say, watches(watched), start)
+    novelty = _novelty(parts, recipe, trained.networks["reduce"])
     raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
-    scores = score_cases(parts.calibration, recipe.rule, draft, MINING_THRESHOLD, say)
-    fusion = fit_fusion(scores)
-    thresholds, points = choose_thresholds(scores, fusion)
-    settings = assured(replace(raw, thresholds=thresholds, fusion=fusion), recipe.task, scores, parts.train, draft)
+    scores = score_cases(parts.calibration, recipe.rule, _pointer(recipe, draft, folder), MINING_THRESHOLD, say, recipe.workers)
+    chose = min(budget.tuning, max(1, len(scores) // 2))
+    tuning, certifying = scores[:chose], scores[chose:]
+    fusion = fit_fusion(tuning)
+    thresholds, points = choose_thresholds(tuning, fusion)
+    certificate = certify(certifying, fusion, thresholds, fingerprint(parts.calibration[chose:]))
+    chosen = replace(raw, thresholds=thresholds, fusion=fusion, certificate=certificate)
+    settings = assured(chosen, recipe.task, scores, learned, draft)
+    points = (*points, certificate.point) if certificate else points
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder, points)
-    figures = detection_figures(task, model, parts.test, say)
-    return _finished(recipe, model, folder, figures, trained)
+    held_out = score_cases(parts.test, recipe.rule, _pointer(recipe, model, folder), thresholds.propose, say, recipe.workers)
+    figures = (
+        *cascade_figures(held_out, fusion, thresholds),
+        *detection_figures(task, model, parts.test[: budget.screened], say),
+    )
+    return _finished(recipe, model, folder, figures, trained, start)
+
+
+def _apart(paths: tuple[Path, ...], first: int) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    return paths[:first], paths[first:]
+
+
+def _pointer(recipe: Recipe, model: LoadedModel, folder: Path) -> tuple[Path, str]:
+    return _file(recipe, folder), model.version.sha256
 
 
 def train_aorta(recipe: Recipe, folder: Path, say: Say) -> TrainedModel:
     """Train the aorta's outline, learn its diameter error on the calibration set, measure on what was held out."""
     parts = _parts(recipe, folder, say)
     trained = train_structure(recipe, parts.train, say)
-    blank = AortaSettings(recipe.rule, _novelty(parts, recipe.rule), 0.0, 0.0, 0.0)
+    blank = AortaSettings(recipe.rule, _novelty(parts, recipe), 0.0, 0.0, 0.0)
     draft = _loaded(recipe, parts, trained, blank.to_dict(), folder)
     settings = replace(blank, error=fit_outline_error(calibration_scans(parts.calibration, draft, say)))
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder)
@@ -106,17 +137,20 @@ def _held_out(case: TrainingCase, model: LoadedModel, settings: AortaSettings) -
 
 def _parts(recipe: Recipe, folder: Path, say: Say) -> _Parts:
     cache = folder / "data"
-    return _Parts(*(make_cases(recipe, part, cache, say) for part in ("train", "calibration", "test")))
+    return _Parts(*(make_cases(recipe, part, cache, say, recipe.workers) for part in ("train", "calibration", "test")))
 
 
-def _novelty(parts: _Parts, rule: InputRule, reducer: torch.nn.Module | None = None) -> NoveltyReference:
+def _novelty(parts: _Parts, recipe: Recipe, reducer: torch.nn.Module | None = None) -> NoveltyReference:
     """The training data as the networks see it, and levels from the calibration scans, which no network has seen."""
-    network = reducer.eval() if reducer is not None else None
+    see = partial(_features, rule=recipe.rule, network=reducer.eval() if reducer is not None else None)
+    paths = (*parts.train, *parts.calibration[:NOVELTY_SCANS])
+    found = list(mapped(see, paths, recipe.workers))
+    return NoveltyReference.fit(found[: len(parts.train)], found[len(parts.train) :])
 
-    def features(paths: Sequence[Path]) -> list[Features]:
-        return [scan_features(case.source, case.seen, rule, network) for case in load_cases(paths)]
 
-    return NoveltyReference.fit(features(parts.train), features(parts.calibration))
+def _features(path: Path, rule: InputRule, network: torch.nn.Module | None) -> Features:
+    case = load_case(path)
+    return scan_features(case.source, case.seen, rule, network)
 
 
 def _loaded(
@@ -146,12 +180,28 @@ def code_version() -> str:
     return f"shoken {installed_version('shoken')}, torch {torch.__version__}"
 
 
-def _finished(recipe: Recipe, model: LoadedModel, folder: Path, figures: Sequence[Figure], trained: Trained) -> TrainedModel:
+def _finished(
+    recipe: Recipe, model: LoadedModel, folder: Path, figures: Sequence[Figure], trained: Trained, start: Start = NOTHING
+) -> TrainedModel:
     path = _file(recipe, folder)
-    path.with_suffix(".card.md").write_text(model_card(model.header, model.version.sha256, recipe, figures), encoding="utf-8")
+    card = model_card(model.header, model.version.sha256, recipe, figures, start.said)
+    path.with_suffix(".card.md").write_text(card, encoding="utf-8")
     params = {"seed": str(recipe.seed), "budget": str(asdict(recipe.budget)), "rule": str(asdict(recipe.rule))}
+    params |= {"learning": str(asdict(recipe.learning)), "start": start.said, "source": recipe.source}
     losses = {f"final_loss.{stage}": float(np.mean(curve[-25:])) for stage, curve in trained.losses.items()}
-    return TrainedModel(path, params, losses | {_metric(f.name): f.value for f in figures if f.value is not None})
+    metrics = losses | {_metric(f.name): f.value for f in figures if f.value is not None}
+    return TrainedModel(path, params, metrics, _curves(trained))
+
+
+def _curves(trained: Trained) -> Mapping[str, tuple[tuple[int, float], ...]]:
+    """Loss of each stage averaged over CURVE_STEPS steps, and what was watched, by step."""
+    losses = {
+        f"loss.{stage}": tuple(
+            (n, float(np.mean(curve[max(0, n - CURVE_STEPS) : n]))) for n in range(CURVE_STEPS, len(curve) + 1, CURVE_STEPS)
+        )
+        for stage, curve in trained.losses.items()
+    }
+    return losses | {f"validation.{stage}": figures for stage, figures in trained.watched.items() if figures}
 
 
 def _metric(name: str) -> str:

@@ -1,162 +1,168 @@
-"""Trains the four networks of a cascade in order; each stage learns from what the one before could not discard."""
+"""Trains the networks of a cascade in order; each stage learns from what the one before could not discard."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import center_of_mass, find_objects, label
+from numpy.typing import NDArray
 
-from cad.backends import Network
-from cad.detect.propose import candidates, lesion_map
 from cad.inference import logits
-from cad.prepare.inputs import close_up, label_patch, scaled
-from cad.space import Point
+from cad.train.centres import Blocks, Scenes, Tiles
 from cad.train.checkpoints import Checkpoints
-from cad.train.dataset import TrainingCase, load_cases
-from cad.train.loop import Fitted, Sampler, Schedule, fit, new_network
-from cad.train.losses import rare_class, rare_voxels
+from cad.train.loop import Fitted, Kept, Sampler, Schedule, Watch, fit, new_network
+from cad.train.losses import Loss, WithDistance, rare_centres, rare_class, rare_voxels
+from cad.train.mining import Place, Say, first_cubes, hardest, marked_places, mine_blocks, mine_planes, scenes_of, second_cubes
+from cad.train.pretraining import pretrained
 from cad.train.recipe import Recipe
-from cad.train.sampling import Crops, Cubes, Index, Patches, Planes
+from cad.train.sampling import Cubes
+from cad.train.transfer import NOTHING, Start
 
-MINING_THRESHOLD = 0.1
-MINED_PER_CASE = 20
-MOST_BLOBS = 100
-CUBES_PER_CASE = 25
-CUBE_SLACK = 16
-LEAST_HIT_MM = 4.0
-HARD_RATE = 2e-3
+FIRST_RATE, HARD_RATE = 5e-3, 2e-3
+STAGES = ("triage", "propose", "reduce", "second", "segment")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """Networks by stage, and the loss curve of each."""
+    """Networks by stage, the loss curve of each, and what was watched of each: (step, validation figure)."""
 
     networks: dict[str, torch.nn.Module]
     losses: dict[str, tuple[float, ...]]
+    watched: Mapping[str, tuple[tuple[int, float], ...]]
 
 
-def train_cascade(recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, progress: Callable[[str], None]) -> Trained:
-    """Triage, then propose in two rounds, then reduce in two rounds, then segment; see Recipe.budget.steps.
+def train_cascade(
+    recipe: Recipe,
+    paths: Sequence[Path],
+    stages: Checkpoints,
+    progress: Say,
+    watches: Mapping[str, Watch] | None = None,
+    start: Start = NOTHING,
+) -> Trained:
+    """Triage, propose, reduce and the second look, each in rounds (hard negatives in between), then segment.
 
-    A stage that `stages` holds is not trained again.
+    A stage that `stages` holds is not trained again; one that was killed goes on from its last kept step. `watches` gives
+    validation figures that decide when a stage has learned enough; `start` gives weights to begin from.
     """
-    steps, specs = recipe.budget.steps, recipe.networks
-    crops = _crops(paths)
-    fitted: dict[str, Fitted] = {}
-
-    def plain(stage: str, sample: Sampler) -> Fitted:
-        network = new_network(specs[stage], recipe.seed)
-        return fit(network, sample, rare_voxels(), Schedule(steps[stage], recipe.seed), _named(progress, stage))
-
-    def proposer() -> Fitted:
-        first = plain("propose", Patches(crops))
-        mine_crops(crops, paths, first.network, progress)
-        schedule = Schedule(steps["propose_hard"], recipe.seed + 1, HARD_RATE)
-        second = fit(first.network, Patches(crops), rare_voxels(), schedule, _named(progress, "propose, hard"))
-        return Fitted(second.network, first.losses + second.losses)
-
-    fitted["triage"] = stages.stage("triage", specs["triage"], lambda: plain("triage", Planes(crops)))
-    fitted["propose"] = stages.stage("propose", specs["propose"], proposer)
-    cubes = cache(lambda: _cubes(recipe, paths, fitted["propose"].network, progress))
-    fitted["reduce"] = stages.stage("reduce", specs["reduce"], lambda: _reduce(recipe, cubes(), progress))
-    fitted["segment"] = stages.stage("segment", specs["segment"], lambda: plain("segment", cubes().masks))
+    work = _Work(recipe, paths, stages, progress, watches or {}, start)
     return Trained(
-        {stage: each.network for stage, each in fitted.items()},
-        {stage: each.losses for stage, each in fitted.items()},
+        {stage: work.fitted(stage).network for stage in STAGES},
+        {stage: work.fitted(stage).losses for stage in STAGES},
+        {stage: work.fitted(stage).watched for stage in STAGES},
     )
 
 
-def lesion_at(case: TrainingCase, point_mm: Point) -> int:
-    """The label of the lesion that a mark at this point hits, or 0.
+class _Work:
+    """Stages and the data between them, each made once and only when something needs it."""
 
-    A hit lies within the lesion's radius of its centre (at least 4 mm), the LUNA16 rule.
-    """
-    for lesion in case.lesions:
-        if np.linalg.norm(np.subtract(point_mm, lesion.centre_mm)) <= max(LEAST_HIT_MM, lesion.diameter_mm / 2):
-            return lesion.label
-    return 0
+    def __init__(
+        self, recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, say: Say, watches: Mapping[str, Watch], start: Start
+    ) -> None:
+        self.recipe, self.paths, self.stages, self.say, self.watches, self.start = recipe, paths, stages, say, watches, start
+        self.done: dict[str, Fitted] = {}
+
+    def fitted(self, stage: str) -> Fitted:
+        """The stage, from disk or trained now."""
+        if stage not in self.done:
+            makers = {"triage": self._triage, "propose": self._propose, "reduce": self._reduce, "second": self._second}
+            make = makers.get(stage, self._segment)
+            self.done[stage] = self.stages.stage(stage, self.recipe.networks[stage], make)
+        return self.done[stage]
+
+    @cached_property
+    def scenes(self) -> Scenes:
+        """All crops in memory; what triage cannot discard is noted in them."""
+        return scenes_of(self.paths)
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Lesions and what propose marks."""
+        return marked_places(self.paths, self.fitted("propose").network)
+
+    @cached_property
+    def close_ups(self) -> Cubes:
+        """What reduce and segment learn from."""
+        cubes = first_cubes(self.paths, self.places, self.recipe.rule)
+        self.say(f"{int(cubes.positive.sum())} lesion close-ups and {int((~cubes.positive).sum())} look-alikes")
+        return cubes
+
+    def _triage(self) -> Fitted:
+        channels = self.recipe.networks["triage"].channels_in
+
+        def mine(network: torch.nn.Module) -> None:
+            mine_planes(self.scenes, self.paths, network, channels, self.say)
+
+        return self._rounds("triage", Tiles(self.scenes, channels), self._centre_loss(), mine)
+
+    def _propose(self) -> Fitted:
+        learning, channels = self.recipe.learning, self.recipe.networks["triage"].channels_in
+        if learning.rounds > 1:
+            mine_planes(self.scenes, self.paths, self.fitted("triage").network, channels, self.say)
+        blocks = Blocks(self.scenes, pasted=learning.pasted, distance=learning.distance)
+        loss = WithDistance(self._centre_loss()) if learning.distance else self._centre_loss()
+        return self._rounds("propose", blocks, loss, lambda network: mine_blocks(self.scenes, self.paths, network, self.say))
+
+    def _reduce(self) -> Fitted:
+        return self._classes("reduce", self.close_ups)
+
+    def _second(self) -> Fitted:
+        chosen = hardest(self.places, _scores(self.close_ups, self.fitted("reduce").network))
+        return self._classes("second", second_cubes(self.paths, chosen, self.recipe.rule, self.recipe.seed))
+
+    def _segment(self) -> Fitted:
+        return self._fit("segment", self._new("segment"), self.close_ups.masks, rare_voxels(), 0)
+
+    def _classes(self, stage: str, cubes: Cubes) -> Fitted:
+        """In the later round, look-alikes that the first took for lesions are drawn more often."""
+
+        def mine(network: torch.nn.Module) -> None:
+            share = 1 / (1 + np.exp(-_scores(cubes, network)))
+            cubes.weights[:] = np.where(cubes.positive, 1.0, 0.1 + share)
+
+        return self._rounds(stage, cubes.classes, rare_class(self.recipe.learning.class_loss), mine)
+
+    def _rounds(self, stage: str, sample: Sampler, loss: Loss, mine: Callable[[torch.nn.Module], None]) -> Fitted:
+        """Rounds of training with mining in between."""
+        found = self._fit(stage, self._new(stage), sample, loss, 0)
+        for number in range(1, self.recipe.learning.rounds):
+            mine(found.network)
+            later = self._fit(stage, found.network, sample, loss, number)
+            shifted = tuple((len(found.losses) + step, figure) for step, figure in later.watched)
+            found = Fitted(later.network, found.losses + later.losses, found.watched + shifted)
+        return found
+
+    def _fit(self, stage: str, network: torch.nn.Module, sample: Sampler, loss: Loss, number: int) -> Fitted:
+        steps = self.recipe.budget.steps
+        schedule = Schedule(
+            steps[stage] if number == 0 else steps[f"{stage}_hard"],
+            self.recipe.seed + number,
+            FIRST_RATE if number == 0 else HARD_RATE,
+            self.recipe.learning.precision,
+        )
+        name = f"{stage}, round {number + 1}" if number else stage
+        kept = Kept(self.stages.running(f"{stage}-{number}"))
+        return fit(network, sample, loss, schedule, lambda text: self.say(f"{name}: {text}"), kept, self.watches.get(stage))
+
+    def _new(self, stage: str) -> torch.nn.Module:
+        network = new_network(self.recipe.networks[stage], self.recipe.seed)
+        learning = self.recipe.learning
+        if stage == "propose" and learning.pretrain:
+            kept = Kept(self.stages.running("pretrain"))
+            network = pretrained(
+                network, self.scenes, Schedule(learning.pretrain, self.recipe.seed, precision=learning.precision), self.say, kept
+            )
+        return self.start.applied(stage, network)
+
+    def _centre_loss(self) -> Loss:
+        return rare_centres(self.recipe.learning.centre_loss)
 
 
-def whole_map(case: TrainingCase, network: Network) -> NDArray[np.float32]:
-    """The proposal map of a whole case, as if triage kept every plane."""
-    return lesion_map(case.seen, np.ones(case.seen.image.grid.shape[0], dtype=bool), network)
-
-
-def mine_crops(crops: Crops, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> int:
-    """Note in `crops.hard` where the network sees lesions that are none; returns how many."""
-    for number, case in enumerate(load_cases(paths)):
-        middles = case.seen.image.grid.to_mm(np.reshape(_blobs(whole_map(case, network)), (-1, 3)))
-        wrong = [point for point in middles if not lesion_at(case, (float(point[0]), float(point[1]), float(point[2])))]
-        crops.hard[number] = _indices(case, wrong[:MINED_PER_CASE])
-    found = sum(len(points) for points in crops.hard)
-    progress(f"mined {found} hard negatives for propose")
-    return found
-
-
-def _blobs(heat: NDArray[np.float32]) -> list[tuple[float, ...]]:
-    """Middles of connected blobs by index, highest peak first: a proposal still raw marks whole vessels, not peaks."""
-    labels, _ = label(heat >= MINING_THRESHOLD)
-    places = [(float(heat[box][labels[box] == n].max()), n, box) for n, box in enumerate(find_objects(labels), start=1)]
-    best = sorted(places, key=lambda place: (-place[0], place[1]))[:MOST_BLOBS]
-    return [tuple(np.add(center_of_mass(np.where(labels[box] == n, heat[box], 0)), [side.start for side in box])) for _, n, box in best]
-
-
-def _crops(paths: Sequence[Path]) -> Crops:
-    crops = Crops()
-    for case in load_cases(paths):
-        crops.images.append(np.asarray(case.seen.image.voxels, dtype=np.float16))
-        crops.labels.append(np.asarray(case.labels.voxels))
-        crops.regions.append(np.asarray(case.seen.region.voxels))
-        crops.lesions.append(_indices(case, [lesion.centre_mm for lesion in case.lesions]))
-        crops.hard.append([])
-    return crops
-
-
-def _indices(case: TrainingCase, points_mm: Sequence[ArrayLike]) -> list[Index]:
-    """The crop's voxels at LPS points."""
-    index = np.rint(case.seen.image.grid.to_index(np.asarray(points_mm, dtype=np.float64).reshape(-1, 3))).astype(int)
-    return [(int(k), int(j), int(i)) for k, j, i in index]
-
-
-def _cubes(recipe: Recipe, paths: Sequence[Path], network: torch.nn.Module, progress: Callable[[str], None]) -> Cubes:
-    """Close-ups of every lesion, of every candidate on one, and of what propose wrongly marks."""
-    images: list[NDArray[np.float16]] = []
-    targets: list[NDArray[np.uint8]] = []
-    positive: list[bool] = []
-    edge = recipe.rule.patch_voxels + CUBE_SLACK
-    for case in load_cases(paths):
-        marked = candidates(whole_map(case, network), case.seen.image.grid, MINING_THRESHOLD)
-        found = [candidate.centre_mm for candidate in marked[:CUBES_PER_CASE]]
-        for centre in [*(lesion.centre_mm for lesion in case.lesions), *found]:
-            hit = lesion_at(case, centre)
-            cut = scaled(close_up(case.source, centre, edge, recipe.rule), case.seen.low, case.seen.high)
-            mask = label_patch(case.source_labels, centre, edge, recipe.rule).voxels
-            images.append(np.asarray(cut.voxels, dtype=np.float16))
-            targets.append(np.asarray(mask == hit if hit else np.zeros_like(mask), dtype=np.uint8))
-            positive.append(bool(hit))
-    progress(f"cut {sum(positive)} lesion close-ups and {len(positive) - sum(positive)} look-alikes for reduce")
-    return Cubes(images, targets, np.asarray(positive), np.ones(len(images)), recipe.rule.patch_voxels)
-
-
-def _reduce(recipe: Recipe, cubes: Cubes, progress: Callable[[str], None]) -> Fitted:
-    """Two rounds; in the second, look-alikes that the first took for lesions are drawn more often."""
-    steps = recipe.budget.steps
-    network = new_network(recipe.networks["reduce"], recipe.seed)
-    first = fit(network, cubes.classes, rare_class(), Schedule(steps["reduce"], recipe.seed), _named(progress, "reduce"))
-    middle = slice(CUBE_SLACK // 2, CUBE_SLACK // 2 + cubes.voxels)
-    scores = logits(first.network, (image[middle, middle, middle].astype(np.float32)[None] for image in cubes.images))
-    share = 1 / (1 + np.exp(-scores))
-    harder = Cubes(cubes.images, cubes.targets, cubes.positive, np.where(cubes.positive, 1.0, 0.1 + share), cubes.voxels)
-    schedule = Schedule(steps["reduce_hard"], recipe.seed + 1, HARD_RATE)
-    second = fit(first.network, harder.classes, rare_class(), schedule, _named(progress, "reduce, hard"))
-    return Fitted(second.network, first.losses + second.losses)
-
-
-def _named(progress: Callable[[str], None], stage: str) -> Callable[[str], None]:
-    return lambda text: progress(f"{stage}: {text}")
+def _scores(cubes: Cubes, network: torch.nn.Module) -> NDArray[np.float32]:
+    """The network's logit of the middle of each cube."""
+    start = (cubes.images[0].shape[1] - cubes.voxels) // 2
+    middle = (slice(None), *(slice(start, start + cubes.voxels),) * 3)
+    return logits(network, (image[middle].astype(np.float32) for image in cubes.images))

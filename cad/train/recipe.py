@@ -13,23 +13,32 @@ from cad.volume import Volume
 
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
 
-# Four networks in one file of at most 5 MB: the proposal gets half, since it alone looks everywhere in three dimensions.
+# Five networks in one file of at most 5 MB. Triage sees a plane and two on either side (+-6 mm), the second look two scales.
 CASCADE_NETWORKS = {
-    "triage": NetworkSpec("unet", 2, 3, 1, (16, 32, 48, 64)),
-    "propose": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64)),
+    "triage": NetworkSpec("centre", 2, 5, 1, (16, 32, 48)),
+    "propose": NetworkSpec("centre", 3, 1, 1, (16, 32, 48)),
     "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
+    "second": NetworkSpec("resnet", 3, 2, 1, (12, 24, 36, 48)),
     "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many phantoms of each part, and optimiser steps of each stage."""
+    """How many phantoms of each part, and optimiser steps of each stage.
+
+    Of the `train` phantoms the last `validation` are never trained on: they decide when to stop. Of the `calibration`
+    phantoms the first `tuning` choose thresholds, the others certify them. Of the `test` phantoms the first `screened` go
+    through all of screening, outlines and heat maps too.
+    """
 
     train: int
     calibration: int
     test: int
     steps: dict[str, int]
+    validation: int = 1
+    tuning: int = 2
+    screened: int = 40
 
     def scaled(self, share: float) -> Budget:
         """A smaller budget of the same shape, for tests and smoke runs; never below one."""
@@ -37,7 +46,28 @@ class Budget:
         def cut(number: int) -> int:
             return max(1, round(number * share))
 
-        return Budget(cut(self.train), cut(self.calibration), cut(self.test), {stage: cut(n) for stage, n in self.steps.items()})
+        steps = {stage: cut(n) for stage, n in self.steps.items()}
+        parts = (self.train, self.calibration, self.test, self.validation, self.tuning, self.screened)
+        train, calibration, test, validation, tuning, screened = map(cut, parts)
+        return Budget(train, calibration, test, steps, validation, tuning, screened)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How the networks learn; every choice can be switched for an ablation (`benchmarks/ablation.py`).
+
+    `centre_loss` and `class_loss` are names of cad.train.losses; `distance` adds the auxiliary distance map; `pasted` is
+    the share of negative blocks that get a lesion pasted in; `rounds` counts mining of hard negatives (1: none is
+    mined); `pretrain` is steps of masked reconstruction before propose learns; `precision` see cad.train.loop.Schedule.
+    """
+
+    centre_loss: str = "focal"
+    class_loss: str = "focal"
+    distance: bool = False
+    pasted: float = 0.3
+    rounds: int = 2
+    pretrain: int = 0
+    precision: str = "bfloat16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +76,8 @@ class Recipe:
     module-level functions, so that worker processes can have them.
 
     Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides. `source` says
-    for the model card what the scans are; a phantom may be an imported scan (see cad.tasks.imported).
+    for the model card what the scans are; a phantom may be an imported scan (see cad.tasks.imported). `workers` processes make
+    and score scans; they change nothing but the time.
     """
 
     task: str
@@ -56,12 +87,26 @@ class Recipe:
     rule: InputRule
     networks: dict[str, NetworkSpec]
     budget: Budget
+    learning: Learning = Learning()
     seed: int = 7
     source: str = "simulated scans"
+    workers: int = 2
 
     def identity(self) -> str:
         """Everything but the data that decides the trained weights, as text."""
-        return repr((self.task, self.version, self.rule, self.networks, self.budget.train, self.budget.steps, self.seed))
+        return repr(
+            (
+                self.task,
+                self.version,
+                self.rule,
+                self.networks,
+                self.budget.train,
+                self.budget.validation,
+                self.budget.steps,
+                self.learning,
+                self.seed,
+            )
+        )
 
     def seeds(self, part: str) -> tuple[int, ...]:
         """The phantom seeds of "train", "calibration" or "test"."""

@@ -25,7 +25,7 @@ def train_structure(recipe: Recipe, paths: Sequence[Path], progress: Callable[[s
     sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2, mirrored=NEVER)
     schedule = Schedule(recipe.budget.steps["segment"], recipe.seed)
     fitted = fit(network, sampler, rare_voxels(), schedule, lambda text: progress(f"segment: {text}"))
-    return Trained({"segment": fitted.network}, {"segment": fitted.losses})
+    return Trained({"segment": fitted.network}, {"segment": fitted.losses}, {})
 
 
 def _crops(paths: Sequence[Path]) -> Crops:

@@ -21,15 +21,23 @@ def train(
     insert: Annotated[
         int, typer.Option(metavar="N", min=0, max=20, help="With --data: up to N simulated nodules into each training chest.")
     ] = 0,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="VERSION", help="Begin from a registered version of the task (or `current`).")
+    ] = None,
+    freeze: Annotated[float, typer.Option(metavar="SHARE", help="With --from: hold the front share of each network still.")] = 0.0,
     json: JsonOption = False,
 ) -> int:
-    """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed."""
+    """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed.
+
+    A training that was stopped goes on where it was: data, finished stages and the last steps lie in --out.
+    """
     from pipelines.config import load_settings
-    from pipelines.training import Imported, run_training
+    from pipelines.training import Imported, Origin, run_training
 
     with spinner(f"training {task}") as bar:
         imported = Imported(data, agreement, outline, insert) if data else None
-        trained = run_training(task, out, load_settings(), bar["update"], imported)
+        origin = Origin(begin, freeze) if begin else None
+        trained = run_training(task, out, load_settings(), bar["update"], imported, origin)
     if json:
         put_json({"task": task, "file": str(trained.file), "sha256": trained.sha256, "index": trained.index})
     else:

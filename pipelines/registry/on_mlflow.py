@@ -26,13 +26,15 @@ UNACCEPTED = re.compile(r"[^\w./ -]", re.ASCII)  # MLflow raises for any other l
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """What one training was: its numbers in, its figures out, and what it was made from."""
+    """What one training was: its numbers in, its figures out and by step, what it was made from, and the environment (tags)."""
 
     task: str
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     seconds: float
     tags: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    documents: tuple[Path, ...] = ()
 
 
 class MlflowModels:
@@ -105,6 +107,11 @@ class MlflowModels:
             self._client.log_param(run_id, name, value[:500])
         for name, figure in {**run.metrics, "seconds": run.seconds}.items():
             self._client.log_metric(run_id, UNACCEPTED.sub("_", name), figure)
+        for name, curve in run.curves.items():
+            for step, figure in curve:
+                self._client.log_metric(run_id, UNACCEPTED.sub("_", name), figure, step=step)
+        for document in run.documents:
+            self._client.log_artifact(run_id, str(document))
         self._client.log_artifact(run_id, str(weights), ARTIFACT_FOLDER)
         self._client.set_terminated(run_id)
         return run_id

@@ -69,7 +69,7 @@ def test_a_file_of_another_kind_is_named(tmp_path):
 
 
 def test_unknown_networks_and_stages_say_which_there_are(tmp_path, networks):
-    with pytest.raises(ModelError, match="accepted: unet, resnet, monai"):
+    with pytest.raises(ModelError, match="accepted: unet, centre, resnet, monai"):
         build(replace(SPECS["triage"], kind="exec"))
     digest = save(tmp_path / "m", HEADER, networks)
     with pytest.raises(ModelError, match="accepted: propose, triage"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from cad.networks import ModelHeader, save
 from pipelines.registry.on_mlflow import MlflowModels, TrainingRun
 
 pytest.importorskip("mlflow", reason="the extra `mlops` is not installed")
-RUN = TrainingRun("bright_ct", {"steps": "10"}, {"auc": 0.75, "error (bias), %": 0.1}, 1.5, {"seed": "7"})
+RUN = TrainingRun(
+    "bright_ct", {"steps": "10"}, {"auc": 0.75, "error (bias), %": 0.1}, 1.5, {"seed": "7"}, {"loss.triage": ((25, 0.5), (50, 0.25))}
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,9 @@ def index(folder):
 def registered(index, folder):
     weights = folder / "bright_ct-1.safetensors"
     save(weights, ModelHeader("bright_ct", "1", "data", "code", {}, {"spacing": 1.0}), {})
-    return index.register(weights, RUN)
+    card = folder / "bright_ct-1.card.md"
+    card.write_text("# bright_ct 1")
+    return index.register(weights, replace(RUN, documents=(card,)))
 
 
 def test_a_run_is_recorded_and_its_version_loads(index, registered):
@@ -42,6 +47,9 @@ def test_the_database_holds_params_metrics_and_fingerprints(index, registered, f
     with sqlite3.connect(folder / "state" / "mlflow.db") as db:
         assert ("steps", "10") in db.execute("SELECT key, value FROM params").fetchall()
         assert ("auc", 0.75) in db.execute("SELECT key, value FROM metrics").fetchall()
+        curve = db.execute("SELECT step, value FROM metrics WHERE key = 'loss.triage' ORDER BY step").fetchall()
+        assert curve == [(25, 0.5), (50, 0.25)]
+        assert len(list(folder.glob("artifacts/**/bright_ct-1.card.md"))) == 1
         tags = dict(db.execute("SELECT key, value FROM tags").fetchall())
     assert tags["data_fingerprint"] == "data"
     assert tags["sha256"] == registered.sha256
@@ -55,7 +63,7 @@ def test_a_taken_version_name_is_refused(index, registered, folder):
 
 
 def test_only_safetensors_are_stored(registered, folder):
-    assert {path.suffix for path in (folder / "artifacts").rglob("*") if path.is_file()} == {".safetensors"}
+    assert {path.suffix for path in (folder / "artifacts").rglob("*") if path.is_file()} == {".safetensors", ".md"}
 
 
 def test_an_edited_artifact_is_refused(index, registered, folder):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from scipy.special import logit
 
-from cad.detect.cascade import Fusion, Sight, Thresholds, run_cascade
+from cad.detect.cascade import Fusion, SecondFusion, Sight, Thresholds, run_cascade
 from cad.detect.propose import MAX_CANDIDATES, candidates, lesion_map
+from cad.detect.second import FLIPS, Range, second_logits, two_scales
 from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader, NetworkSpec
@@ -42,8 +46,9 @@ class BrightPart(torch.nn.Module):
 @pytest.fixture
 def model():
     stages = {"triage": NetworkSpec("unet", 2, 3, 1, ()), **dict.fromkeys(("propose", "reduce"), NetworkSpec("unet", 3, 1, 1, ()))}
+    stages["second"] = NetworkSpec("unet", 3, 2, 1, ())
     header = ModelHeader("bright", "1", "", "", stages, {})
-    networks = {"triage": BrightestOfThree(), "propose": BrightPart(), "reduce": Brightest()}
+    networks = {"triage": BrightestOfThree(), "propose": BrightPart(), "reduce": Brightest(), "second": Brightest()}
     return LoadedModel(header, ModelVersion("bright", "1", "0" * 64, "", ""), networks, backend="eager")
 
 
@@ -83,6 +88,46 @@ def test_fusion_weighs_both_logits():
     assert Fusion(1.0, 0.0).logit(0.0, 0.0) == pytest.approx(Fusion(1.0, 0.0).logit(1e-9, 0.0))
 
 
+def test_what_the_first_look_leaves_open_is_looked_at_again_and_both_looks_are_kept(scene, model):
+    volume, seen = scene
+    again = Fusion(again=SecondFusion(looks_from=-1e3, propose=0.0, reduce=0.0, second=1.0, intercept=0.5))
+    found = run_cascade(volume, seen, Sight(RULE, Thresholds(0.5, 0.5, -1e3), again), model, lambda _: None)
+    (suspect,) = found.suspects
+    assert [stage for stage, _ in suspect.candidate.scores] == ["propose", "reduce", "second", "fused"]
+    assert suspect.logit == pytest.approx(logit(suspect.candidate.score("second")) + 0.5, abs=0.01)
+    ruled_out = Fusion(again=SecondFusion(looks_from=1e3, propose=0.0, reduce=0.0, second=1.0, intercept=0.5))
+    found = run_cascade(volume, seen, Sight(RULE, Thresholds(0.5, 0.5, -1e3), ruled_out), model, lambda _: None)
+    assert "second" not in dict(found.suspects[0].candidate.scores)
+    assert Fusion.from_dict(asdict(again)) == again
+
+
+def test_the_second_look_sees_two_scales_and_every_reflection(scene):
+    volume, _ = scene
+    look = two_scales(volume, (0.0, -11.0, -20.5), RULE, Range(-1000, 400))
+    assert look.shape == (2, 10, 10, 10)
+    assert (look[0] > 0.5).mean() > 5 * (look[1] > 0.5).mean()  # nearer, so larger
+    drawn = []
+
+    def network(batch):
+        drawn.extend(batch)
+        return batch[:, :1, 0, 0, 0]
+
+    lopsided = np.zeros((2, 4, 4, 4), dtype=np.float32)
+    lopsided[:, 0, 0, 0] = 8.0
+    assert second_logits([lopsided], network).tolist() == [1.0]
+    assert len(drawn) == len(FLIPS) == 8
+
+
+def test_a_coarse_map_lies_on_a_coarse_grid(scene):
+    _, seen = scene
+    network = torch.nn.Sequential(torch.nn.AvgPool3d(2), BrightPart())
+    heat = lesion_map(seen, np.ones(40, dtype=bool), network)
+    assert heat.grid.shape == (20, 25, 30)
+    np.testing.assert_allclose(heat.grid.spacing_mm, (4, 4, 4))
+    found = candidates(heat, 0.5)
+    np.testing.assert_allclose(found[0].centre_mm, seen.image.grid.to_mm((9.5, 19.5, 29.5)), atol=0.01)
+
+
 def test_reduce_discards_what_it_scores_too_low(scene, model):
     volume, seen = scene
     assert run_cascade(volume, seen, Sight(RULE, Thresholds(0.5, 0.5, 1e3)), model, lambda _: None).suspects == ()
@@ -93,14 +138,15 @@ def test_nothing_is_proposed_on_discarded_planes(scene, model):
     kept = np.zeros(40, dtype=bool)
     kept[20:] = True
     heat = lesion_map(seen, kept, model.stage("propose"))
-    assert heat[:20].max() == 0
+    assert heat.voxels[:20].max() == 0
+    assert heat.grid == seen.image.grid
 
 
 def test_candidates_come_best_first_and_no_more_than_asked():
     rng = np.random.default_rng(5)
     heat = np.zeros((60, 60, 60), dtype=np.float32)
     heat[::8, ::8, ::8] = rng.uniform(0.2, 1, heat[::8, ::8, ::8].shape)
-    found = candidates(heat, Grid.axial(heat.shape, (1, 1, 1)), 0.1)
+    found = candidates(Volume(heat, Grid.axial(heat.shape, (1, 1, 1)), "1"), 0.1)
     scores = [candidate.score("propose") for candidate in found]
     assert len(found) == MAX_CANDIDATES
     assert scores == sorted(scores, reverse=True)
@@ -111,7 +157,7 @@ def test_a_nodule_touching_a_vessel_keeps_its_own_place():
     heat = np.zeros((30, 40, 60), dtype=np.float32)
     heat[13:18, 18:23, 8:13] = 0.9
     heat[15, 20, 13:60] = 0.2
-    first = candidates(heat, Grid.axial(heat.shape, (1, 1, 1)), 0.1)[0]
+    first = candidates(Volume(heat, Grid.axial(heat.shape, (1, 1, 1)), "1"), 0.1)[0]
     np.testing.assert_allclose(first.centre_mm, (10, 20, 15), atol=0.1)
     np.testing.assert_allclose(first.box_mm.size_mm, (5, 5, 5))
 
@@ -120,6 +166,7 @@ def test_planes_at_the_ends_repeat_and_neighbours_are_kept():
     image = np.arange(5, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), dtype=np.float32)
     assert plane_with_context(image, 0)[:, 0, 0].tolist() == [0, 0, 2]
     assert plane_with_context(image, 4)[:, 0, 0].tolist() == [2, 4, 4]
+    assert plane_with_context(image, 2, 5)[:, 0, 0].tolist() == [0, 0, 2, 4, 4]
     assert kept_planes(np.array([0, 0, 0, 0, 0, 0.9, 0, 0, 0, 0], dtype=np.float32), 0.5).sum() == 1 + 2 * KEEP_AROUND
 
 

@@ -13,8 +13,8 @@ from cad.simulate.thorax import ThoraxPlan, simulate_thorax
 from cad.tasks.lung_nodule_ct import TASK
 from cad.tasks.lung_recipe import RECIPE
 from cad.tasks.training import train_detection
-from cad.train.cascade import lesion_at
 from cad.train.dataset import fingerprint, load_case, make_cases
+from cad.train.mining import lesion_at
 from cad.train.recipe import Budget, aorta, lesions
 
 
@@ -26,7 +26,8 @@ TINY = replace(
     RECIPE,
     phantom=coarse_chest,
     rule=replace(RECIPE.rule, spacing_mm=4.0, patch_voxels=16, patch_spacing_mm=3.0),
-    budget=Budget(6, 4, 2, dict.fromkeys(RECIPE.budget.steps, 2)),
+    budget=Budget(6, 4, 2, dict.fromkeys(RECIPE.budget.steps, 2), screened=1),
+    workers=1,
 )
 
 
@@ -79,4 +80,4 @@ def test_a_tiny_training_gives_a_model_that_screens(tmp_path):
     card = made.file.with_suffix(".card.md").read_text()
     assert model.version.sha256 in card
     assert "simulated" in card
-    assert [point.stage for point in model.version.operating_points] == ["triage", "propose", "reduce"]
+    assert [point.stage for point in model.version.operating_points] == ["triage", "propose", "reduce", "cascade, per patient"]

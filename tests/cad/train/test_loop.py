@@ -10,7 +10,7 @@ from cad.networks import NetworkSpec
 from cad.train.loop import Schedule, fit, new_network
 from cad.train.losses import rare_class, rare_voxels
 from cad.train.recipe import Budget
-from cad.train.sampling import Crops, Cubes, Patches, Planes
+from cad.train.sampling import Crops, Cubes, Patches
 
 
 @pytest.fixture
@@ -55,13 +55,6 @@ def test_easy_negatives_hardly_count():
     assert easy < hard / 1000
 
 
-def test_planes_are_half_lesions(crops):
-    planes, masks = Planes(crops, batch=8)(np.random.default_rng(1))
-    assert planes.shape == (8, 3, 48, 48)
-    assert masks.shape == (8, 1, 48, 48)
-    assert [mask.sum() for mask in masks] == [16, 0] * 4
-
-
 def test_patches_hold_the_lesion_where_they_should(crops):
     images, labels = Patches(crops, voxels=16, batch=4)(np.random.default_rng(2))
     assert images.shape == labels.shape == (4, 1, 16, 16, 16)
@@ -70,7 +63,7 @@ def test_patches_hold_the_lesion_where_they_should(crops):
 
 
 def test_hard_look_alikes_are_drawn_more_often():
-    images = [np.full((20, 20, 20), value, dtype=np.float16) for value in (0.9, 0.1, 0.5)]
+    images = [np.full((1, 20, 20, 20), value, dtype=np.float16) for value in (0.9, 0.1, 0.5)]
     masks = [np.zeros((20, 20, 20), dtype=np.uint8)] * 3
     cubes = Cubes(images, masks, np.array([True, False, False]), np.array([1.0, 0.05, 0.95]), 16, batch=200)
     drawn, targets = cubes.classes(np.random.default_rng(3))
@@ -108,4 +101,4 @@ def test_a_few_steps_learn_bright_from_dark():
 
 def test_a_smaller_budget_keeps_its_shape():
     small = Budget(100, 40, 20, {"triage": 900}).scaled(0.001)
-    assert small == Budget(1, 1, 1, {"triage": 1})
+    assert small == Budget(1, 1, 1, {"triage": 1}, 1, 1, 1)

@@ -1,0 +1,134 @@
+"""Which choices of learning pay: the proposal stage trained again with one switch changed, everything else equal.
+
+`python benchmarks/ablation.py --data FOLDER --seconds 120`: FOLDER holds phantoms that `shoken train lung_nodule_ct` made (its
+`data`). Every variant learns on the same scans for the same processor time, and its proposals are scored on scans that none
+learned from: CPM with a 95 % interval by scan. A small budget finds large differences only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import keep, table
+
+from cad.backends import forward
+from cad.score.bootstrap import bootstrap
+from cad.score.froc import curve_of
+from cad.score.match import ScanMatch
+from cad.tasks.lung_recipe import RECIPE
+from cad.tasks.validating import matched
+from cad.train.centres import Blocks, Scenes
+from cad.train.dataset import load_cases
+from cad.train.loop import Schedule, fit, new_network
+from cad.train.losses import Loss, WithDistance, rare_centres
+from cad.train.mining import mine_blocks, scenes_of
+from cad.train.pretraining import pretrained
+from cad.train.recipe import Learning
+
+BASE = Learning(rounds=1, pasted=0.0)
+VARIANTS = {
+    "focal": BASE,
+    "cross-entropy": replace(BASE, centre_loss="cross-entropy"),
+    "hard-negative sampling": replace(BASE, centre_loss="hard-negatives"),
+    "focal, mined hard negatives": replace(BASE, rounds=2),
+    "focal, lesions pasted": replace(BASE, pasted=0.3),
+    "focal, distance task": replace(BASE, distance=True),
+    "focal, pre-trained": replace(BASE, pretrain=1),
+}
+LATER = 0.35  # of the time goes to the later round, or to pre-training
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a variant reached: CPM of the proposals, its interval, steps that fitted into the time."""
+
+    cpm: float
+    interval: tuple[float, float]
+    steps: int
+
+
+def main() -> None:
+    """Train and score every variant, print a row each, keep the figures."""
+    asked = _arguments()
+    torch.set_num_threads(1)
+    paths = sorted(asked.data.glob("lung_nodule_ct-1*.npz"))
+    learned, held = paths[: asked.train], paths[-asked.test :]
+    if len(paths) < asked.train + asked.test:
+        raise SystemExit(f"{asked.data} holds {len(paths)} training scans; {asked.train + asked.test} are wanted")
+    rows = {}
+    for name in asked.variants or VARIANTS:
+        rows[name] = outcome(VARIANTS[name], learned, held, asked.seconds)
+        print(f"{name}: CPM {rows[name].cpm:.3f}", flush=True)
+    cells = [(name, round(r.cpm, 3), f"{r.interval[0]:.3f} to {r.interval[1]:.3f}", r.steps) for name, r in rows.items()]
+    title = f"proposals alone, {len(learned)} scans learned from, {len(held)} scored, {asked.seconds:g} s of one processor each"
+    table(title, ("variant", "CPM", "95 % interval", "steps"), cells)
+    keep("ablation", {"title": title, "variants": [dict(zip(("variant", "cpm", "interval", "steps"), row, strict=True)) for row in cells]})
+
+
+def outcome(learning: Learning, learned: Sequence[Path], held: Sequence[Path], seconds: float) -> Outcome:
+    """One variant, trained for the time and scored."""
+    scenes = scenes_of(learned)
+    network, steps = _trained(learning, scenes, learned, seconds)
+    run = forward(network, 1, 3)
+    matches = [matched(case, run) for case in load_cases(held)]
+    return Outcome(curve_of(matches).cpm, bootstrap(_cpm, matches), steps)
+
+
+def _trained(learning: Learning, scenes: Scenes, paths: Sequence[Path], seconds: float) -> tuple[torch.nn.Module, int]:
+    """As many steps as fit: a few are timed first, so that every variant has a whole learning-rate cycle."""
+    sampler = Blocks(scenes, pasted=learning.pasted, distance=learning.distance)
+    spec = replace(RECIPE.networks["propose"], channels_out=2 if learning.distance else 1)
+    network = new_network(spec, RECIPE.seed)
+    each = _seconds_a_step(lambda steps: fit(new_network(spec, 1), sampler, _loss(learning), _schedule(steps, learning), _quiet))
+    first = int((1 - LATER if learning.rounds > 1 or learning.pretrain else 1) * seconds / each)
+    later = int(LATER * seconds / each)
+    if learning.pretrain:
+        network = pretrained(network, scenes, _schedule(later, learning), _quiet, None)
+    network = fit(network, sampler, _loss(learning), _schedule(first, learning), _quiet).network
+    if learning.rounds > 1:
+        mine_blocks(scenes, paths, network, _quiet)
+        network = fit(network, sampler, _loss(learning), replace(_schedule(later, learning), rate=2e-3), _quiet).network
+    return network, first + (later if learning.rounds > 1 or learning.pretrain else 0)
+
+
+def _loss(learning: Learning) -> Loss:
+    centres = rare_centres(learning.centre_loss)
+    return WithDistance(centres) if learning.distance else centres
+
+
+def _schedule(steps: int, learning: Learning) -> Schedule:
+    return Schedule(max(1, steps), RECIPE.seed, precision=learning.precision)
+
+
+def _seconds_a_step(train: Callable[[int], object], steps: int = 6) -> float:
+    began = time.process_time()
+    train(steps)
+    return (time.process_time() - began) / steps
+
+
+def _cpm(matches: Sequence[ScanMatch]) -> float:
+    return curve_of(matches).cpm if any(match.lesions for match in matches) else float(np.nan)
+
+
+def _quiet(_: str) -> None:
+    """Steps of a variant are not news."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--train", type=int, default=40)
+    parser.add_argument("--test", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--variants", nargs="*", choices=sorted(VARIANTS))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Validation figures that decide when a stage has learned enough: sensitivity as a FROC has it, never the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from cad.backends import Network, forward
+from cad.detect.propose import candidates
+from cad.score.froc import curve_of
+from cad.score.match import ScanMatch
+from cad.train.dataset import TrainingCase, load_cases
+from cad.train.loop import Watch
+from cad.train.mining import MINING_THRESHOLD, lesion_at, whole_map
+
+MOST_MARKS = 40
+
+
+def watches(paths: Sequence[Path]) -> Mapping[str, Watch]:
+    """For propose: the mean sensitivity at 1/8 to 8 false positives a scan, over scans that nothing is trained on."""
+    return {"propose": lambda network: proposal_cpm(paths, network)} if paths else {}
+
+
+def proposal_cpm(paths: Sequence[Path], network: torch.nn.Module) -> float:
+    """The CPM of the proposals alone; 0 where no scan holds a lesion."""
+    run = forward(network, 1, 3)
+    matches = [matched(case, run) for case in load_cases(paths)]
+    return curve_of(matches).cpm if any(match.lesions for match in matches) else 0.0
+
+
+def matched(case: TrainingCase, network: Network) -> ScanMatch:
+    """The proposals of one scan against its lesions."""
+    marks = candidates(whole_map(case, network), MINING_THRESHOLD, MOST_MARKS)
+    scores = [(lesion_at(case, mark.centre_mm), mark.score("propose") or 0.0) for mark in marks]
+    best = tuple(max((score for hit, score in scores if hit == lesion.label), default=None) for lesion in case.lesions)
+    return ScanMatch(str(case.seed), best, tuple(score for hit, score in scores if not hit))

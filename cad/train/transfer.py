@@ -1,0 +1,59 @@
+"""Beginning from weights that another training made, with the front of each network held still if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from cad.errors import ShokenError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """Networks of a registered version by stage; `frozen` is the share of each one's parameters, from the front, that stay.
+
+    `source` names the version and `sha256` its file, for the model card and for what makes a training the same.
+    """
+
+    networks: Mapping[str, torch.nn.Module]
+    frozen: float = 0.0
+    source: str = ""
+    sha256: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Everything about it that decides the trained weights."""
+        return f"{self.sha256} {self.frozen}" if self.networks else ""
+
+    @property
+    def said(self) -> str:
+        """For the card: where the weights began."""
+        return f"{self.source} (sha256 {self.sha256}), {self.frozen:.0%} of each network frozen" if self.networks else "random weights"
+
+    def applied(self, stage: str, network: torch.nn.Module) -> torch.nn.Module:
+        """The new network with the old weights. Raises ShokenError where the shapes differ; a stage that there was not begins anew."""
+        if stage not in self.networks:
+            return network
+        old, new = self.networks[stage].state_dict(), network.state_dict()
+        if {key: value.shape for key, value in old.items()} != {key: value.shape for key, value in new.items()}:
+            raise ShokenError("has other shapes than the recipe's network", subject=f"{self.source} {stage}", accepted="the same network")
+        network.load_state_dict(old)
+        _freeze(network, self.frozen)
+        return network
+
+
+NOTHING = Start({})
+
+
+def _freeze(network: torch.nn.Module, share: float) -> None:
+    """Hold still the first parameters up to `share` of all numbers, and the statistics of the norms among them."""
+    total = sum(parameter.numel() for parameter in network.parameters())
+    passed = 0
+    for parameter in network.parameters():
+        passed += parameter.numel()
+        parameter.requires_grad = passed > share * total
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.weight is not None and not layer.weight.requires_grad:
+            layer.momentum = 0.0
