@@ -149,8 +149,8 @@ def _one_step(
     optimiser.zero_grad(set_to_none=True)
     value = outer(inputs, targets)
     value.backward()
-    torch.nn.utils.clip_grad_norm_(parts.parameters(), 5.0)
-    optimiser.step()
+    if torch.isfinite(torch.nn.utils.clip_grad_norm_(parts.parameters(), 5.0)):  # half precision overflows now and then
+        optimiser.step()
     return float(value.detach())
 
 

@@ -83,7 +83,10 @@ def test_the_best_weights_are_kept_and_no_better_figure_ends_it():
 
 
 def test_half_precision_learns_too():
-    fitted = trained(schedule=Schedule(4, 3, precision="bfloat16"))
+    schedule = Schedule(4, 3, precision="bfloat16")
+    fitted = fit(
+        new_network(NetworkSpec("centre", 3, 1, 2, (16, 32)), 3), sample, WithDistance(rare_centres("focal")), schedule, lambda _: None
+    )
     assert np.isfinite(fitted.losses).all()
     assert all(value.dtype != torch.bfloat16 for value in fitted.network.state_dict().values())
 
