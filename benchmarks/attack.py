@@ -22,7 +22,7 @@ from cad.detect.propose import candidates, lesion_map
 from cad.explain.claim import claim
 from cad.explain.stability import NOISE, SMOOTHING_VOXELS, probe
 from cad.tasks.cascade_task import CascadeSettings
-from cad.train.cascade import lesion_at
+from cad.train.mining import lesion_at
 
 CONFIDENT = 0.7
 WINDOW_HU = 1400.0
@@ -62,7 +62,7 @@ def close_ups(with_what: Bench, settings: CascadeSettings) -> Iterator[tuple[boo
     for case in with_what.cases("test"):
         everywhere = np.ones(case.seen.image.grid.shape[0], dtype=bool)
         heat = lesion_map(case.seen, everywhere, with_what.model.forward("propose"))
-        proposed = candidates(heat, case.seen.image.grid, settings.thresholds.propose)
+        proposed = candidates(heat, settings.thresholds.propose)
         suspects = suspects_from(case.source, proposed, case.seen, settings.sight, with_what.model)
         wrong = [s for s in suspects if not lesion_at(case, s.candidate.centre_mm)]
         right = [s for s in suspects if lesion_at(case, s.candidate.centre_mm)]
