@@ -13,8 +13,8 @@ from cad.explain.similar import KnownCase, SimilarIndex, finding_features
 from cad.finding import Measurement
 from cad.networks import LoadedModel
 from cad.tasks.cascade_task import CascadeSettings, CascadeTask
-from cad.train.cascade import lesion_at, whole_map
 from cad.train.dataset import TrainingCase, load_cases
+from cad.train.mining import lesion_at, whole_map
 
 SIMULATED = "simulated"
 
@@ -30,7 +30,7 @@ def index_cases(task: CascadeTask, model: LoadedModel, paths: Sequence[Path], sa
 
 def _known(task: CascadeTask, model: LoadedModel, case: TrainingCase) -> Iterator[KnownCase]:
     settings = CascadeSettings.from_dict(model.settings)
-    proposed = candidates(whole_map(case, model.forward("propose")), case.seen.image.grid, settings.thresholds.propose)
+    proposed = candidates(whole_map(case, model.forward("propose")), settings.thresholds.propose)
     for suspect in suspects_from(case.source, proposed, case.seen, settings.sight, model):
         if suspect.logit < settings.thresholds.reduce:
             continue
