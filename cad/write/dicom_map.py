@@ -28,8 +28,8 @@ _LEAST = 0.01  # of the map's greatest value: what is cooler is no part of the p
 def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source, maker: Maker, *, whole: bool) -> Made | None:
     """The map as float32 in [0, 1] on the source's pixels; None where it is cold everywhere.
 
-    Only frames with heat in them are there. Without `whole` they are cut to the rows and columns with heat; the places say where
-    they lie. `whole` is for viewers that lay a map over an image only where both have the same rows and columns.
+    It is cut to the frames, rows and columns with heat; the places say where they lie. `whole` is as large as the series, for
+    viewers that lay a map over images only where it has a pixel for each of theirs (OHIF 3.12 is one).
     """
     heat = on_frames(heatmap, source)
     warm: NDArray[np.bool_] = np.asarray(heat > _LEAST * float(heat.max()))
@@ -37,7 +37,7 @@ def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source,
         return None
     depth, rows, columns = (_span(np.asarray(warm.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
     if whole:
-        rows, columns = slice(0, source.rows), slice(0, source.columns)
+        depth, rows, columns = slice(0, len(source.frames)), slice(0, source.rows), slice(0, source.columns)
     part = replace(source, frames=source.frames[depth])
     made = ParametricMap(
         source_images=list(source.headers) if len(source.headers) == 1 else [source.header_of(frame) for frame in part.frames],

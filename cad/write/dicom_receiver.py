@@ -16,8 +16,8 @@ class Receiver:
     """How outlines and heat maps are encoded.
 
     `segmentation`: "binary" is read everywhere; "labelmap" (2024, JPEG-LS) is many times smaller. `heat_maps`: "parametric_map" holds
-    the values, cut to where there is heat; "parametric_map_whole_frames" the same for viewers that want a map as large as the image;
-    "secondary_capture" is a picture for viewers that know neither; "none" leaves them out.
+    the values, cut to where there is heat; "parametric_map_whole_frames" the same for viewers that want a map as large as the
+    series (4 bytes a voxel); "secondary_capture" is a picture for viewers that know neither; "none" leaves them out.
     """
 
     segmentation: SegmentationForm = "binary"

@@ -234,7 +234,7 @@ def test_a_heat_map_keeps_its_values_and_places(volume, files):
     corner = np.array([float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient])
     assert np.linalg.norm(corner + np.array([0.8 * column, 0.8 * row, 0]) - BALL_MM) < 1.6
     whole = parsed(made(volume, Receiver(heat_maps="parametric_map_whole_frames")), "map-01.dcm")
-    assert (whole.Rows, whole.Columns) == (40, 32)
+    assert (whole.Rows, whole.Columns, int(whole.NumberOfFrames)) == (40, 32, 12)
     assert "map-01.dcm" not in made(volume, Receiver(heat_maps="none")).files
 
 
