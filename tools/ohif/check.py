@@ -117,4 +117,5 @@ def store(data: bytes, port: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (5, 6):
         raise SystemExit(__doc__)
-    main(*(Path(argument) for argument in sys.argv[1:5]), *sys.argv[5:])
+    given_images, given_case, given_dist, given_pictures = (Path(argument) for argument in sys.argv[1:5])
+    main(given_images, given_case, given_dist, given_pictures, ",".join(sys.argv[5:]))
