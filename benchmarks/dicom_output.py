@@ -56,7 +56,7 @@ def main() -> None:
     for form in ("binary", "labelmap"):
         for _ in range(2):
             began = time.process_time()
-            made = dicom_files(case, exhibits, {}, Receiver(segmentation=form))  # type: ignore[arg-type]
+            made = dicom_files(case, exhibits, {}, Receiver(segmentation=form))
             seconds = time.process_time() - began
         sizes = ", ".join(f"{name} {len(data) / 1e6:.3f} MB" for name, data in sorted(made.files.items()))
         print(f"{form}: {volume.grid.shape[0]} slices, {seconds:.2f} s CPU; {sizes}")
