@@ -23,6 +23,7 @@ from cad.train.sampling import Cubes
 from cad.train.transfer import NOTHING, Start
 
 FIRST_RATE, HARD_RATE = 5e-3, 2e-3
+WHOLE = {"second"}  # its last layers see 2 x 2 x 2 voxels, where half-precision gradients of 3D convolutions came out as garbage
 STAGES = ("triage", "propose", "reduce", "second", "segment")
 
 
@@ -141,7 +142,7 @@ class _Work:
             steps[stage] if number == 0 else steps[f"{stage}_hard"],
             self.recipe.seed + number,
             FIRST_RATE if number == 0 else HARD_RATE,
-            self.recipe.learning.precision,
+            "single" if stage in WHOLE else self.recipe.learning.precision,
         )
         name = f"{stage}, round {number + 1}" if number else stage
         kept = Kept(self.stages.running(f"{stage}-{number}"))
