@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad.errors import GridError
-from cad.space import Grid
+from cad.space import Grid, Point
 from cad.study import InstanceRef
 
 
@@ -47,6 +47,13 @@ class Volume:
     def like(self, voxels: NDArray[Any], unit: str | None = None) -> Volume:
         """The same place and sources with other voxels."""
         return Volume(voxels, self.grid, unit or self.unit, self.modality, self.sources)
+
+    def slice_at(self, point_mm: Point) -> tuple[str, ...]:
+        """The SOP Instance UID of the slice nearest to an LPS point (x, y, z), as one; none where the sources are not known."""
+        if not self.sources:
+            return ()
+        k = int(np.clip(np.rint(self.grid.to_index(point_mm)[0]), 0, self.grid.shape[0] - 1))
+        return (self.sources[k].sop_instance_uid,)
 
     def digest(self) -> str:
         """sha256 over shape, affine and voxel bytes: equal volumes, equal digests."""

@@ -23,7 +23,7 @@ from cad.prepare.inputs import InputRule, NetworkInput, network_input
 from cad.report import Funnel, Novelty
 from cad.segment.components import hard, largest_component
 from cad.segment.network import probability
-from cad.space import Box, Point
+from cad.space import Box
 from cad.study import Series
 from cad.tasks.aorta_error import SHIPPED
 from cad.tasks.choosing import CHEST_WORDS, Needs, judge
@@ -183,7 +183,7 @@ class AortaTask:
             diameter_mm=widest.value,
             confidence=confidence,
             measurements=tuple(measurements),
-            evidence=Evidence(_slice_at(volume, widest.position_mm), box, mask_sha256=hard(soft).digest()),
+            evidence=Evidence(volume.slice_at(widest.position_mm), box, mask_sha256=hard(soft).digest()),
             statement=aorta_statement(measurements, confidence, lang, claim=claimed),
             model=model.version,
             claim=claimed,
@@ -210,13 +210,6 @@ def _sections(measured: AortaMeasurement, settings: AortaSettings) -> tuple[Cros
 def _mean_inside(soft: Volume) -> float:
     values = soft.voxels[soft.voxels >= 0.5]
     return float(values.mean()) if values.size else 0.0
-
-
-def _slice_at(volume: Volume, point_mm: Point) -> tuple[str, ...]:
-    if not volume.sources:
-        return ()
-    k = int(np.clip(np.rint(volume.grid.to_index(point_mm)[0]), 0, volume.grid.shape[0] - 1))
-    return (volume.sources[k].sop_instance_uid,)
 
 
 TASK = AortaTask()

@@ -181,7 +181,7 @@ class OutsideTask:
             diameter_mm=max(candidate.box_mm.size_mm),
             confidence=confidence,
             measurements=measurements,
-            evidence=Evidence(_slice_at(volume, candidate.centre_mm), candidate.box_mm),
+            evidence=Evidence(volume.slice_at(candidate.centre_mm), candidate.box_mm),
             statement=state(measurements, confidence, lang),
             model=model.version,
         )
@@ -267,13 +267,6 @@ def _sizes(candidate: Candidate) -> tuple[Measurement, ...]:
 def _unknown_training(task: str) -> Refusal:
     detail = "the model was imported; what it was trained on is not known here, so whether this scan is like that cannot be judged"
     return Refusal(task, "novelty_unknown", detail)
-
-
-def _slice_at(volume: Volume, point_mm: Point) -> tuple[str, ...]:
-    if not volume.sources:
-        return ()
-    k = int(np.clip(np.rint(volume.grid.to_index(point_mm)[0]), 0, volume.grid.shape[0] - 1))
-    return (volume.sources[k].sop_instance_uid,)
 
 
 def _point(values: NDArray[np.float64]) -> Point:
