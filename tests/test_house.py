@@ -1,4 +1,4 @@
-"""The shape of the house: short files, short functions, few parameters, a docstring at the top of every file."""
+"""The shape of the house: short files, short functions, few parameters, a docstring at the top of every file, test files apart by name."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def test_no_committed_page_or_file_names_a_path_of_somebodys_machine() -> None:
     homes = ("/home/", "/root/", "/Users/", "C:\\Users")
     named = [path.name for path in pages if any(home in path.read_text(encoding="utf-8") for home in homes)]
     assert named == []
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """Pytest imports a test file by its name alone: a second one of that name is not collected, and the whole run fails late."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

@@ -40,7 +40,7 @@ def same(a, b):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from test_resume import Kept, Path, sample, trained
+from test_training_resumes import Kept, Path, sample, trained
 drawn = []
 def deadly(rng):
     drawn.append(1)
@@ -130,7 +130,7 @@ DISTRIBUTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import torch
-from test_resume import trained
+from test_training_resumes import trained
 network = trained().network
 flat = torch.cat([value.detach().flatten() for value in network.parameters()])
 other = [torch.zeros_like(flat) for _ in range(2)]
