@@ -15,31 +15,37 @@ from cad.train.recipe import CALIBRATION_SEEDS, CASCADE_NETWORKS, TEST_SEEDS, Bu
 WIDTH_MM, DEPTH_MM, HEIGHT_MM = 345.0, 280.0, 280.0
 SLICE_SPACINGS_MM = (0.625, 1.0, 1.25, 2.0, 2.5, 3.0, 5.0, 8.0)
 SLICE_SPACING_SHARES = (0.02, 0.07, 0.17, 0.2, 0.28, 0.12, 0.11, 0.03)
+LEARNED_SPACING_SHARES = (0.03, 0.1, 0.17, 0.16, 0.2, 0.12, 0.14, 0.08)  # thick slices favoured: they are the hardest to learn
 KERNELS: tuple[Kernel, ...] = ("soft", "standard", "sharp", "iterative")
 
 
 def chest_phantom(seed: int) -> Phantom:
     """The chest of one seed: a random acquisition, with nodules by LIDC-IDRI's statistics.
 
-    Training chests hold 3 to 6, large and rare ones favoured so that no kind is missing; 85 % of the calibration chests hold some,
-    since a certificate counts patients with lesions; 20 % of the test chests do.
+    Training chests hold 4 to 8, large and rare ones and thick slices favoured so that no kind is missing; 85 % of the calibration
+    chests hold some, since a certificate counts patients with lesions; 20 % of the test chests do.
     """
     rng = np.random.default_rng((seed, 11))
     if seed < CALIBRATION_SEEDS:
-        plan = acquisition(rng, nodules=int(rng.integers(3, 7)), partial_share=0.1)
-        return simulate_thorax(seed, replace(plan, size_power=0.6, rare_power=0.5))
+        plan = acquisition(rng, nodules=int(rng.integers(4, 9)), partial_share=0.1, spacing_shares=LEARNED_SPACING_SHARES)
+        return simulate_thorax(seed, replace(plan, size_power=0.25, rare_power=0.6))
     positive = rng.random() < (0.85 if seed < TEST_SEEDS else 0.2)
     return simulate_thorax(seed, acquisition(rng, nodules=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])) * positive))
 
 
 def acquisition(
-    rng: np.random.Generator, nodules: int, aorta_max_mm: float | None = None, contrast_share: float = 0.5, partial_share: float = 0.0
+    rng: np.random.Generator,
+    nodules: int,
+    aorta_max_mm: float | None = None,
+    contrast_share: float = 0.5,
+    partial_share: float = 0.0,
+    spacing_shares: tuple[float, ...] = SLICE_SPACING_SHARES,
 ) -> ThoraxPlan:
     """A scanner setting drawn at random: spacing, coverage, dose, kernel, motion, contrast.
 
     Slices of 0.625 mm, and a share of the others, cover only part of the chest.
     """
-    dz = float(rng.choice(SLICE_SPACINGS_MM, p=SLICE_SPACING_SHARES))
+    dz = float(rng.choice(SLICE_SPACINGS_MM, p=spacing_shares))
     pixel = float(0.62 + 0.46 * rng.beta(2.6, 1.4))
     partial = rng.random() < partial_share or dz < 1
     height = float(rng.uniform(0.45, 0.8)) * HEIGHT_MM if partial and partial_share else HEIGHT_MM
@@ -58,28 +64,28 @@ def acquisition(
 
 RECIPE = Recipe(
     task="lung_nodule_ct",
-    version="2",
+    version="3",
     phantom=chest_phantom,
     truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),
     networks=CASCADE_NETWORKS,
     budget=Budget(
-        train=110,
-        calibration=200,
+        train=242,
+        calibration=340,
         test=200,
-        validation=8,
-        tuning=50,
-        screened=16,
+        validation=12,
+        tuning=60,
+        screened=60,
         steps={
-            "triage": 400,
-            "triage_hard": 200,
-            "propose": 800,
-            "propose_hard": 300,
-            "reduce": 350,
-            "reduce_hard": 150,
-            "second": 300,
-            "second_hard": 100,
-            "segment": 150,
+            "triage": 700,
+            "triage_hard": 350,
+            "propose": 1600,
+            "propose_hard": 800,
+            "reduce": 800,
+            "reduce_hard": 300,
+            "second": 700,
+            "second_hard": 250,
+            "segment": 700,
         },
     ),
 )
