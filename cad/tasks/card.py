@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from cad.datasets.coverage import LEAST
 from cad.model import OperatingPoint
 from cad.networks import ModelHeader
 from cad.tasks.certificate import Certificate, Level
@@ -17,8 +18,15 @@ SIMULATOR = (
 )
 
 
-def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequence[Figure], start: str = "random weights") -> str:
-    """Markdown, the same input gives the same bytes."""
+def model_card(
+    header: ModelHeader,
+    sha256: str,
+    recipe: Recipe,
+    figures: Sequence[Figure],
+    start: str = "random weights",
+    lacking: Sequence[str] | None = None,
+) -> str:
+    """Markdown, the same input gives the same bytes. `lacking` are kinds of lesion that life shows and the training data hardly do."""
     stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
     points = [_point(point) for point in header.operating_points]
     rule = ", ".join(f"{key} {value}" for key, value in asdict(recipe.rule).items())
@@ -36,6 +44,11 @@ def model_card(header: ModelHeader, sha256: str, recipe: Recipe, figures: Sequen
             f"- Learning: {', '.join(f'{key} {value}' for key, value in asdict(recipe.learning).items())}",
             f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in recipe.budget.steps.items())}",
             f"- Inputs: {rule}",
+            *(
+                [f"- Seen in LIDC-IDRI, but fewer than {LEAST} times in the training data: {'; '.join(lacking) or 'nothing'}"]
+                if lacking is not None
+                else []
+            ),
             *([SIMULATOR] if _simulated(recipe) else []),
             "",
             "## Networks",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cad.datasets.training_coverage import write_training_coverage
 from cad.detect.cascade import Fusion, Thresholds
 from cad.explain.confidence import Calibration
 from cad.explain.features import Features, scan_features
@@ -73,6 +74,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     parts = _parts(recipe, folder, say)
     budget = recipe.budget
     learned, watched = _apart(parts.train, len(parts.train) - min(budget.validation, len(parts.train) // 5))
+    lacking = write_training_coverage(learned, folder)["lacking"] if recipe.rule.region == "lungs" else None
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(parts.train)}")
     trained = train_cascade(recipe, learned, stages, say, watches(watched), start)
     novelty = _novelty(parts, recipe, trained.networks["reduce"])
@@ -93,7 +95,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
         *cascade_figures(held_out, fusion, thresholds),
         *detection_figures(task, model, parts.test[: budget.screened], say),
     )
-    return _finished(recipe, model, folder, figures, trained, start)
+    return _finished(recipe, model, folder, figures, trained, start, lacking)
 
 
 def _apart(paths: tuple[Path, ...], first: int) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
@@ -181,10 +183,16 @@ def code_version() -> str:
 
 
 def _finished(
-    recipe: Recipe, model: LoadedModel, folder: Path, figures: Sequence[Figure], trained: Trained, start: Start = NOTHING
+    recipe: Recipe,
+    model: LoadedModel,
+    folder: Path,
+    figures: Sequence[Figure],
+    trained: Trained,
+    start: Start = NOTHING,
+    lacking: Sequence[str] | None = None,
 ) -> TrainedModel:
     path = _file(recipe, folder)
-    card = model_card(model.header, model.version.sha256, recipe, figures, start.said)
+    card = model_card(model.header, model.version.sha256, recipe, figures, start.said, lacking)
     path.with_suffix(".card.md").write_text(card, encoding="utf-8")
     params = {"seed": str(recipe.seed), "budget": str(asdict(recipe.budget)), "rule": str(asdict(recipe.rule))}
     params |= {"learning": str(asdict(recipe.learning)), "start": start.said, "source": recipe.source}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,13 +128,14 @@ class _Work:
         return self._rounds(stage, cubes.classes, rare_class(self.recipe.learning.class_loss), mine)
 
     def _rounds(self, stage: str, sample: Sampler, loss: Loss, mine: Callable[[torch.nn.Module], None]) -> Fitted:
-        """Rounds of training with mining in between."""
+        """Rounds of training with mining in between; where a stage is watched, the weights of the best round stay."""
         found = self._fit(stage, self._new(stage), sample, loss, 0)
         for number in range(1, self.recipe.learning.rounds):
             mine(found.network)
-            later = self._fit(stage, found.network, sample, loss, number)
+            later = self._fit(stage, deepcopy(found.network), sample, loss, number)
             shifted = tuple((len(found.losses) + step, figure) for step, figure in later.watched)
-            found = Fitted(later.network, found.losses + later.losses, found.watched + shifted)
+            network = found.network if _best(found) > _best(later) else later.network
+            found = Fitted(network, found.losses + later.losses, found.watched + shifted)
         return found
 
     def _fit(self, stage: str, network: torch.nn.Module, sample: Sampler, loss: Loss, number: int) -> Fitted:
@@ -160,6 +162,11 @@ class _Work:
 
     def _centre_loss(self) -> Loss:
         return rare_centres(self.recipe.learning.centre_loss)
+
+
+def _best(fitted: Fitted) -> float:
+    """The highest validation figure; 0 where nothing was watched, so that the later round wins."""
+    return max((figure for _, figure in fitted.watched), default=0.0)
 
 
 def _scores(cubes: Cubes, network: torch.nn.Module) -> NDArray[np.float32]:
