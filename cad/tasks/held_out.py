@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad.detect.cascade import Fusion, Thresholds
 from cad.detect.triage import kept_planes
 from cad.score.bootstrap import bootstrap
 from cad.score.froc import FrocCurve, curve_of, summarise
 from cad.score.match import ScanMatch
+from cad.space import FloatArray
 from cad.tasks.calibrating import fused_logits, shown_candidates, shown_lesions
 from cad.tasks.figures import Figure, mean, share
 from cad.tasks.looking import CaseScores, LesionScores
@@ -36,15 +39,31 @@ def cascade_figures(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Th
         mean("share of slices discarded by triage", [_triaged(case, thresholds) for case in scores], "scans"),
         mean("share of slices with nothing shown", [_bare(case, fusion, thresholds) for case in scores], "scans"),
         *froc_figures([scan_match(case, fusion, thresholds) for case in scores]),
+        *_without(scores, fusion, thresholds),
     )
 
 
 def scan_match(case: CaseScores, fusion: Fusion, thresholds: Thresholds) -> ScanMatch:
     """The marks of triage and propose with their final logits: what a FROC is drawn from."""
     passed = (case.nearby >= thresholds.triage) & (case.proposed >= thresholds.propose)
-    logits, hits = fused_logits(case, fusion)[passed], np.array(case.hits, dtype=int)[passed]
-    best = tuple(float(logits[hits == lesion.label].max()) if (hits == lesion.label).any() else None for lesion in case.lesions)
-    return ScanMatch("", best, tuple(logits[hits == 0].tolist()))
+    return _match(case, fused_logits(case, fusion), passed)
+
+
+def _match(case: CaseScores, scores: FloatArray, passed: NDArray[np.bool_]) -> ScanMatch:
+    values, hits = scores[passed], np.array(case.hits, dtype=int)[passed]
+    best = tuple(float(values[hits == lesion.label].max()) if (hits == lesion.label).any() else None for lesion in case.lesions)
+    return ScanMatch("", best, tuple(values[hits == 0].tolist()))
+
+
+def _without(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Thresholds) -> tuple[Figure, ...]:
+    """What each stage is worth: the mean sensitivity with the stage left out, on the same scans."""
+    first = replace(fusion, again=None)
+    ways: tuple[tuple[str, Callable[[CaseScores], ScanMatch]], ...] = (
+        ("proposals alone, no other stage", lambda case: _match(case, case.proposed, case.proposed >= thresholds.propose)),
+        ("without triage", lambda case: _match(case, fused_logits(case, fusion), case.proposed >= thresholds.propose)),
+        ("without the second look", lambda case: scan_match(case, first, thresholds)),
+    )
+    return tuple(replace(froc_figures([match(case) for case in scores])[0], name=f"CPM, {name}") for name, match in ways)
 
 
 def froc_figures(matches: Sequence[ScanMatch]) -> tuple[Figure, ...]:

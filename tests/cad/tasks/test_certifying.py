@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,14 @@ def test_held_out_figures_are_counts():
     assert found["lesions of 15 mm and more shown"].value is None
 
 
+def test_what_a_stage_is_worth_is_told_by_leaving_it_out():
+    seen, unseen = sick(2.0), sick(2.0, nearby=[0.05, 0.9])  # triage discards the second one's plane
+    found = {figure.name: figure.value for figure in cascade_figures([seen, unseen], Fusion(), OPEN)}
+    assert found["CPM (mean sensitivity at 1/8 to 8 false positives a scan)"] == 0.5
+    assert found["CPM, without triage"] == 1.0
+    assert found["CPM, without the second look"] == 0.5
+
+
 def test_the_card_tells_the_certificate():
     made = certify([sick(2.0) for _ in range(40)], Fusion(), OPEN, "abc123")
     header = ModelHeader("lung_nodule_ct", "2", "data", "code", dict(RECIPE.networks), {"certificate": made.to_dict()})
@@ -119,3 +128,6 @@ def test_the_card_tells_the_certificate():
     assert "at least **92.8%** of patients" in card
     assert "abc123" in card
     assert "| 99% | refused" in card
+    assert "training data:" not in card
+    header = replace(header, settings={})
+    assert "times in the training data: solid, 3-6 mm" in model_card(header, "0" * 64, RECIPE, [], lacking=["solid, 3-6 mm"])
