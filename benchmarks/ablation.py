@@ -2,8 +2,9 @@
 
 `python benchmarks/ablation.py --data FOLDER --seconds 120`: FOLDER holds phantoms that `shoken train lung_nodule_ct` made (its
 `data`). Every variant learns on the same scans for the same processor time, and its proposals are scored on scans that none
-learned from, as they are and with noise of 30 HU added: CPM with a 95 % interval by scan. The distance task is also tried on a
-tenth and three tenths of the scans. A small budget finds large differences only.
+learned from, as they are and with noise of 30 HU added: CPM with a 95 % interval by scan. The distance task is also tried on
+a tenth and three tenths of the scans; MONAI's RetinaNet with its ATSS matcher and hard-negative sampler learns beside them. A
+small budget finds large differences only.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import retinanet
 import torch
 from common import keep, table
 
@@ -48,6 +51,9 @@ VARIANTS = {  # how it learns, on what share of the scans
     "focal, distance task, 10 %": (DISTANCE, 0.1),
     "focal, lesions pasted, 10 %": (replace(BASE, pasted=0.3), 0.1),
 }
+Marked = Callable[[TrainingCase], ScanMatch]
+Train = Callable[[Scenes, Sequence[Path], float], tuple[Marked, int]]
+PEER = "MONAI's RetinaNet"
 NOISE_HU = 30.0
 LATER = 0.35  # of the time goes to the later round, or to pre-training
 
@@ -72,9 +78,10 @@ def main() -> None:
     if len(paths) < asked.train + asked.test:
         raise SystemExit(f"{asked.data} holds {len(paths)} training scans; {asked.train + asked.test} are wanted")
     rows = {}
-    for name in asked.variants or VARIANTS:
-        learning, part = VARIANTS[name]
-        rows[name] = outcome(learning, learned[: max(1, round(part * len(learned)))], held, asked.seconds)
+    for name in asked.variants or (*VARIANTS, PEER):
+        learning, part = VARIANTS.get(name, (BASE, 1.0))
+        train = _trained_peer if name == PEER else partial(_trained, learning)
+        rows[name] = outcome(train, learned[: max(1, round(part * len(learned)))], held, asked.seconds)
         print(f"{name}: CPM {rows[name].cpm:.3f}, with noise {rows[name].noisy:.3f}", flush=True)
         _kept(rows, f"proposals alone, {len(learned)} scans learned from, {len(held)} scored, {asked.seconds:g} s of one processor each")
 
@@ -91,13 +98,11 @@ def _words(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
-def outcome(learning: Learning, learned: Sequence[Path], held: Sequence[Path], seconds: float) -> Outcome:
+def outcome(train: Train, learned: Sequence[Path], held: Sequence[Path], seconds: float) -> Outcome:
     """One variant, trained for the time and scored."""
-    scenes = scenes_of(learned)
-    network, steps = _trained(learning, scenes, learned, seconds)
-    run = forward(network, 1, 3)
-    plain = [matched(case, run) for case in load_cases(held)]
-    noisy = [matched(_noisier(case), run) for case in load_cases(held)]
+    marked, steps = train(scenes_of(learned), learned, seconds)
+    plain = [marked(case) for case in load_cases(held)]
+    noisy = [marked(_noisier(case)) for case in load_cases(held)]
     return Outcome(_cpm(plain), bootstrap(_cpm, plain), _cpm(noisy), bootstrap(_cpm, noisy), steps)
 
 
@@ -109,7 +114,14 @@ def _noisier(case: TrainingCase) -> TrainingCase:
     return replace(case, seen=replace(seen, image=replace(seen.image, voxels=voxels)))
 
 
-def _trained(learning: Learning, scenes: Scenes, paths: Sequence[Path], seconds: float) -> tuple[torch.nn.Module, int]:
+def _trained_peer(scenes: Scenes, _: Sequence[Path], seconds: float) -> tuple[Marked, int]:
+    each = _seconds_a_step(lambda steps: retinanet.learn(retinanet.detector(1), scenes, steps, 1))
+    steps, made = max(1, int(seconds / each)), retinanet.detector(RECIPE.seed)
+    retinanet.learn(made, scenes, steps, RECIPE.seed)
+    return partial(retinanet.matched, made=made), steps
+
+
+def _trained(learning: Learning, scenes: Scenes, paths: Sequence[Path], seconds: float) -> tuple[Marked, int]:
     """As many steps as fit: a few are timed first, so that every variant has a whole learning-rate cycle."""
     sampler = Blocks(scenes, pasted=learning.pasted, distance=learning.distance)
     spec = replace(RECIPE.networks["propose"], channels_out=2 if learning.distance else 1)
@@ -123,7 +135,8 @@ def _trained(learning: Learning, scenes: Scenes, paths: Sequence[Path], seconds:
     if learning.rounds > 1:
         mine_blocks(scenes, paths, network, _quiet)
         network = fit(network, sampler, _loss(learning), replace(_schedule(later, learning), rate=2e-3), _quiet).network
-    return network, first + (later if learning.rounds > 1 or learning.pretrain else 0)
+    steps = first + (later if learning.rounds > 1 or learning.pretrain else 0)
+    return partial(matched, network=forward(network, 1, 3)), steps
 
 
 def _loss(learning: Learning) -> Loss:
@@ -155,7 +168,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--train", type=int, default=40)
     parser.add_argument("--test", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--variants", nargs="*", choices=sorted(VARIANTS))
+    parser.add_argument("--variants", nargs="*", choices=sorted((*VARIANTS, PEER)))
     return parser.parse_args()
 
 

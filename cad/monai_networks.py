@@ -46,7 +46,9 @@ class ResNetPyramid(torch.nn.Module):
     MONAI's own takes torchvision for picking the levels, which no CPU build of PyTorch can import everywhere.
     """
 
-    def __init__(self, backbone: Any, returned_layers: tuple[int, ...] = (1, 2, 3), spatial_dims: int = 3) -> None:
+    def __init__(
+        self, backbone: Any, returned_layers: tuple[int, ...] = (1, 2, 3), spatial_dims: int = 3, channels: int = PYRAMID_CHANNELS
+    ) -> None:
         from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
         super().__init__()
@@ -55,8 +57,8 @@ class ResNetPyramid(torch.nn.Module):
         self.body = torch.nn.ModuleDict({name: getattr(backbone, name) for name in names[: names.index(last) + 1]})
         self.levels = tuple(f"layer{k}" for k in returned_layers)
         widths = [backbone.in_planes // 8 * 2 ** (k - 1) for k in returned_layers]
-        self.fpn = FeaturePyramidNetwork(spatial_dims, widths, PYRAMID_CHANNELS, extra_blocks=LastLevelMaxPool(spatial_dims))
-        self.out_channels = PYRAMID_CHANNELS
+        self.fpn = FeaturePyramidNetwork(spatial_dims, widths, channels, extra_blocks=LastLevelMaxPool(spatial_dims))
+        self.out_channels = channels
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """The pyramid's maps by level, finest first."""
