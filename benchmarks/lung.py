@@ -14,6 +14,7 @@ from cad.networks import LoadedModel, load, sha256_of
 from cad.score.proportion import clopper_pearson
 from cad.tasks.lung_recipe import RECIPE
 from cad.train.dataset import TrainingCase, load_case, make_cases
+from pipelines.registry.shipped import FolderModels
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Bench:
 def bench(what: str, scans: int) -> Bench:
     """From the command line: `--model FILE`, `--data FOLDER`, `--scans N`."""
     parser = argparse.ArgumentParser(description=what)
-    shipped = next((ROOT / "cad" / "tasks" / "weights").glob("lung_nodule_ct-*.safetensors"))
-    parser.add_argument("--model", type=Path, default=shipped)
+    shipped = FolderModels()
+    parser.add_argument("--model", type=Path, default=shipped.path(shipped.current(RECIPE.task)))
     parser.add_argument("--data", type=Path, default=ROOT / "out" / "training" / "lung_nodule_ct" / "data")
     parser.add_argument("--scans", type=int, default=scans)
     given = parser.parse_args()
