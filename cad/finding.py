@@ -33,7 +33,8 @@ class Measurement:
 
     `interval` is a 95 % interval in the same unit, `method` how it was obtained,
     `outcome` "measured" or the code of why it was not. A qualitative evaluation (texture, location)
-    carries its code in `label` instead of a value, e.g. "part_solid".
+    carries its code in `label` instead of a value, e.g. "part_solid". `others` are estimates of the same by other ways
+    (a code and the value, in the same unit), shown beside it and never averaged in.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Measurement:
     outcome: str = "measured"
     position_mm: Point | None = None
     label: str = ""
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,11 +108,14 @@ def run_training(
 
 
 def _continued(task: object, origin: Origin, settings: Settings, out: Path, say: Say) -> TrainedModel:
+    from cad.tasks.aorta_ct import AortaTask
     from cad.tasks.cascade_task import CascadeTask
     from cad.train.transfer import Start
 
-    if not isinstance(task, CascadeTask):
-        raise ShokenError("does not begin from other weights", subject="--from", accepted="a task that detects lesions")
+    if not isinstance(task, CascadeTask | AortaTask):
+        raise ShokenError(
+            "does not begin from other weights", subject="--from", accepted="a task that detects lesions or measures the aorta"
+        )
     if not 0 <= origin.frozen < 1:
         raise ShokenError(f"is {origin.frozen:g}", subject="--freeze", accepted="a share of at least 0 and below 1")
     store = wiring.models(settings)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad.simulate.acquisition import NoiseTile
+from cad.simulate.aortic_disease import WALL_MM, AorticDisease, AorticLesions
 from cad.simulate.chest_detail import ChestDetail
 from cad.simulate.chest_form import LATTICE, ChestForm
 from cad.simulate.fields import WHOLE, Field, Sampler, Window, axes_mm
@@ -57,10 +58,14 @@ class Tissue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvases:
-    """How full each voxel is of each kind of tube, on the part of the scan's grid that it reaches."""
+    """How full each voxel is of each kind of tube, on the part of the scan's grid that it reaches; what ails the aorta."""
 
+    disease: AorticDisease
     aorta: DrawnTubes
     aorta_lumen: DrawnTubes
+    aorta_flap: DrawnTubes
+    aorta_within: DrawnTubes
+    aorta_calcium: DrawnTubes
     systemic: DrawnTubes
     pulmonary: DrawnTubes
     gullet: DrawnTubes
@@ -78,13 +83,17 @@ class Canvases:
     clavicles: DrawnTubes
 
 
-def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_strands: Tubes) -> Canvases:
+def draw_canvases(grid: Grid, vessels: GreatVessels, detail: ChestDetail, extra_strands: Tubes, ailing: AorticLesions) -> Canvases:
     """All tubes of a chest on a grid."""
     aorta, pulmonary = tubes_of(vessels.aorta), tubes_of(*vessels.pulmonary)
     bronchi = Tubes.join([tubes_of(*vessels.airways), detail.airways])
     return Canvases(
+        disease=ailing.disease,
         aorta=draw_near(grid, aorta),
-        aorta_lumen=draw_near(grid, aorta.widened(1, -1.6)),
+        aorta_lumen=draw_near(grid, aorta.widened(1, -WALL_MM)),
+        aorta_flap=draw_near(grid, ailing.flap),
+        aorta_within=draw_near(grid, ailing.within),
+        aorta_calcium=draw_near(grid, ailing.calcium),
         systemic=draw_near(grid, tubes_of(*vessels.branches, *vessels.veins[:3])),
         pulmonary=draw_near(grid, Tubes.join([pulmonary, tubes_of(*vessels.veins[3:])])),
         gullet=draw_near(grid, tubes_of(vessels.gullet)),
@@ -315,6 +324,25 @@ class ChestPainter:
         self._tube(hu, -985, "airways", k, outside)
         self._tube(hu, tissue.muscle, "aorta", k)
         self._tube(hu, tissue.blood, "aorta_lumen", k)
+        if self._canvases.disease.inside or self._canvases.disease.plaques:
+            self._ailing_aorta(hu, k)
+
+    def _ailing_aorta(self, hu: Field, k: int) -> None:
+        """A second lumen behind its flap, or thrombus, within the lumen; calcium within the wall."""
+        tissue, disease = self._tissue, self._canvases.disease
+        inside = tissue.muscle - 12 if disease.inside == "thrombus" else 42 + disease.filling * (tissue.blood - 42)
+        lumen = self._whole("aorta_lumen", k)
+        self._tube(hu, tissue.muscle, "aorta_flap", k, lumen)
+        self._tube(hu, inside, "aorta_within", k, lumen)
+        self._tube(hu, tissue.cortex, "aorta_calcium", k, self._whole("aorta", k))
+
+    def _whole(self, name: str, k: int) -> Field:
+        """How full of one kind of tube each pixel of slice `k` is."""
+        out = np.zeros((self._y.size, self._x.size), dtype=np.float32)
+        plane = getattr(self._canvases, name).plane(k)
+        if plane is not None:
+            out[plane[0]] = plane[1]
+        return out
 
 
 def _mix(hu: Field, value: float | Field, share: Field) -> None:

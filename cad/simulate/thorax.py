@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cad.simulate.acquisition import Kernel, NoiseTile, blur, profiled
+from cad.simulate.aortic_disease import HEALTHY, AorticDisease, AorticLesions, aortic_lesions, widened
 from cad.simulate.chest_detail import ChestDetail, chest_detail
 from cad.simulate.chest_form import Build, ChestForm, chest_form
 from cad.simulate.chest_paint import Canvases, ChestPainter, Tissue, draw_canvases
@@ -33,8 +34,8 @@ class ThoraxPlan:
     """What to scan and how.
 
     `shape` (slices, rows, columns) and `spacing_mm` (slice, row, column) set the grid, centred on the lungs up to a few mm.
-    `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta; None draws
-    a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
+    `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta, but for a bulge of
+    `aorta_disease`; None draws a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
     `size_power` and `rare_power` favour large and rare nodules where they are drawn (see NoduleSpec.draw);
     `motion_mm` is how far heart and diaphragm move while they are scanned. `visit` makes it a later scan of the same patient.
     """
@@ -50,12 +51,14 @@ class ThoraxPlan:
     rare_power: float = 0.0
     motion_mm: float = 0.0
     visit: Visit = FIRST
+    aorta_disease: AorticDisease = HEALTHY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chest:
     form: ChestForm
     vessels: GreatVessels
+    ailing: AorticLesions
     detail: ChestDetail
     nodules: tuple[Nodule, ...]
 
@@ -64,13 +67,13 @@ def simulate_thorax(seed: int, plan: ThoraxPlan) -> Phantom:
     """A chest CT in HU (int16) with nodule labels, lung and aorta masks. A nodule without room in the scan is left out."""
     rng = np.random.default_rng((seed, 0x7A0))
     grid = _grid(rng, plan)
-    chest = _chest(rng, plan, grid)
+    chest = _chest(rng, plan, grid, np.random.default_rng((seed, 0xA07A)))
     scanner = rng
     if plan.visit.number:
         scanner = np.random.default_rng((seed, 0x7A0, plan.visit.number))
         grid = _grid(scanner, plan)
     tissue = Tissue.draw(rng, float(rng.uniform(120, 330)) if plan.contrast else 0.0)
-    canvases = draw_canvases(grid, chest.vessels, chest.detail, Tubes.join(n.strands for n in chest.nodules))
+    canvases = draw_canvases(grid, chest.vessels, chest.detail, Tubes.join(n.strands for n in chest.nodules), chest.ailing)
     painter = ChestPainter(grid, chest.form, chest.detail, canvases, tissue, rng, plan.motion_mm)
     stack, lungs = _paint(painter, grid)
     marked = _add_nodules(stack, lungs, grid, chest)
@@ -85,10 +88,13 @@ def _grid(rng: np.random.Generator, plan: ThoraxPlan) -> Grid:
     return Grid.axial(plan.shape, plan.spacing_mm, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
 
 
-def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:
+def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid, ills: np.random.Generator) -> _Chest:
+    """`ills` draws what ails the aorta, apart from the rest, so that a healthy one leaves the chest as it was."""
     build = Build.draw(rng)
     widest = plan.aorta_max_mm if plan.aorta_max_mm is not None else float(np.clip(rng.normal(31, 2.4), 26, 36))
     vessels = great_vessels(rng, build.half_width / 133, build.spine_y, widest)
+    vessels = replace(vessels, aorta=widened(ills, vessels.aorta, plan.aorta_disease))
+    ailing = aortic_lesions(ills, vessels.aorta, plan.aorta_disease)
     form = chest_form(rng, build, vessels)
     detail = chest_detail(rng, form, vessels)
     specs = (
@@ -96,7 +102,7 @@ def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid) -> _Chest:
         if isinstance(plan.nodules, int)
         else plan.nodules
     )
-    return _Chest(form, vessels, detail, plan.visit.nodules(place_nodules(rng, form, detail, specs, grid.box())))
+    return _Chest(form, vessels, ailing, detail, plan.visit.nodules(place_nodules(rng, form, detail, specs, grid.box())))
 
 
 def _paint(painter: ChestPainter, grid: Grid) -> tuple[Field, NDArray[np.uint8]]:

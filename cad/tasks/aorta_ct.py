@@ -16,7 +16,7 @@ from cad.explain.features import scan_features
 from cad.explain.novelty import NoveltyReference
 from cad.explain.statement import aorta_statement
 from cad.finding import Candidate, CrossSection, Evidence, Exhibit, Finding, Measurement
-from cad.measure.aorta import AortaMeasurement, OutlineError, measure_aorta
+from cad.measure.aorta import AortaMeasurement, Direct, DirectError, OutlineError, measure_aorta
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
@@ -33,9 +33,11 @@ from cad.volume import Volume
 
 if TYPE_CHECKING:
     from cad.tasks.training import TrainedModel
+    from cad.train.transfer import Start
 
 DILATED_MM = 40.0  # 2022 ACC/AHA guideline, section 6.5: dilation of the ascending aorta in adults
 LEAST_SHOWN = 0.2
+DIAMETER = "diameter"
 
 # The lumen's border is sharpest with contrast in it; the networks saw both, so that a plain scan is read where there is no other.
 NEEDS = Needs(
@@ -54,6 +56,7 @@ class AortaSettings:
 
     `bias_mm`, `sd_mm` are the error of the largest diameter on the calibration set; `half_width_mm` is its conformal
     95 % half width there. `error` says the same section by section; a model without one, and unknown to `SHIPPED`, falls back on those.
+    `direct` is what the network that reads sections is off by; None for a model without it.
     """
 
     rule: InputRule
@@ -62,6 +65,7 @@ class AortaSettings:
     sd_mm: float
     half_width_mm: float
     error: OutlineError | None = None
+    direct: DirectError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings for the model header."""
@@ -70,13 +74,14 @@ class AortaSettings:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> AortaSettings:
         """Back from the model header."""
-        error = stored.get("error")
+        error, direct = stored.get("error"), stored.get("direct")
         return cls(
             **{
                 **stored,
                 "rule": InputRule(**stored["rule"]),
                 "novelty": NoveltyReference.from_dict(stored["novelty"]),
                 "error": None if error is None else OutlineError.from_dict(error),
+                "direct": None if direct is None else DirectError.from_dict(direct),
             }
         )
 
@@ -137,7 +142,8 @@ class AortaTask:
         progress("segment")
         soft = outline_aorta(seen, model)
         progress("measure")
-        measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(seen), error=settings.error, image=volume)
+        low, direct = lowest_lung_mm(seen), direct_of(model, settings)
+        measured = measure_aorta(soft, diaphragm_z_mm=low, error=settings.error, image=volume, direct=direct)
         measurements = tuple(settings.with_interval(m) for m in measured.measurements)
         novelty = settings.novelty.judge(scan_features(volume, seen, settings.rule), self.name)
         finding = self._finding(measurements, soft, volume, model, settings, novelty, lang)
@@ -151,12 +157,13 @@ class AortaTask:
             novelty=novelty,
         )
 
-    def train(self, folder: Path, progress: Progress) -> TrainedModel:
-        """Train the network into `folder` (see cad.tasks.training)."""
+    def train(self, folder: Path, progress: Progress, start: Start | None = None) -> TrainedModel:
+        """Train the networks into `folder`, from random weights or from `start` (see cad.tasks.training)."""
         from cad.tasks.aorta_recipe import RECIPE
         from cad.tasks.training import train_aorta
+        from cad.train.transfer import NOTHING
 
-        return train_aorta(RECIPE, folder, progress)
+        return train_aorta(RECIPE, folder, progress, start or NOTHING)
 
     def _finding(
         self,
@@ -194,6 +201,14 @@ class AortaTask:
 def outline_aorta(seen: NetworkInput, model: LoadedModel) -> Volume:
     """Probability map of the aorta on the crop, its largest piece only."""
     return largest_component(probability(seen.image, model.forward("segment")))
+
+
+def direct_of(model: LoadedModel, settings: AortaSettings) -> Direct | None:
+    """The network that reads diameters off sections, where the model has one; believed by half a metre until it was calibrated."""
+    if DIAMETER not in model.header.stages:
+        return None
+    low, high = float(settings.rule.low or 0.0), float(settings.rule.high or 1.0)
+    return Direct(model.forward(DIAMETER), low, high, settings.direct or DirectError(halves=500.0))
 
 
 def lowest_lung_mm(seen: NetworkInput) -> float:

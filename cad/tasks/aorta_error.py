@@ -6,19 +6,24 @@ there only. So the correction is learnt where the border is sharp and applied wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cad.measure.aorta import LANDMARKS, METHOD_LUMEN, AortaMeasurement, OutlineError, Section, measure_aorta
-from cad.measure.aorta.lumen import DISAGREE
-from cad.space import FloatArray, Point
+from cad.measure.aorta import LANDMARKS, METHODS, AortaMeasurement, Direct, DirectError, OutlineError, measure_aorta
+from cad.measure.aorta.direct import read_sections
+from cad.measure.aorta.estimates import DIRECT, DISAGREE, LUMEN, OUTLINE
+from cad.space import FloatArray
 from cad.volume import Volume
+
+if TYPE_CHECKING:
+    from cad.train.diameters import TrueCourse
 
 WIDEST_BORDER_MM = 5.5
 WALL_DOUBT_MM = 0.8  # two walls, each 1.6 mm give or take 0.4
-NEAR_MM = 12.0
+EVERY = 6  # of the sections, 9 mm apart, the readings are calibrated on
 FRONT = LANDMARKS[: LANDMARKS.index("aorta_mid_arch") + 1]
 BACK = LANDMARKS[len(FRONT) : LANDMARKS.index("aorta_max")]
 SHIPPED = {
@@ -33,30 +38,33 @@ SHIPPED = {
     )
 }
 """By the weights' SHA-256, for a model whose header was written before sections were calibrated: aorta_ct 1, from its own 20
-calibration scans, as `python benchmarks/aorta.py calibrate` prints it."""
+calibration scans, with the simulator of that time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
-    """One calibration scan: the network's `soft` outline, the `true` mask, the scan in HU, the true largest diameter in it."""
+    """One simulated scan of `seed`: the network's `soft` outline and its Dice, the scan in HU, the true course and largest diameter."""
 
     soft: Volume
-    true: Volume
     image: Volume
+    course: TrueCourse
     widest_mm: float
     diaphragm_z_mm: float
+    seed: int
+    dice: float
 
 
 @dataclass(frozen=True, slots=True)
 class LandmarkError:
-    """A landmark as said, beside the truth at its place: mm. `by_lumen` when the scan itself decided."""
+    """A landmark as said, beside the truth at its place: mm. `source` is the estimate said, `others` those beside it."""
 
     name: str
     value: float
     true_mm: float
     interval: tuple[float, float]
-    by_lumen: bool
+    source: str
     label: str
+    others: tuple[tuple[str, float], ...] = ()
 
     @property
     def error_mm(self) -> float:
@@ -68,73 +76,90 @@ class LandmarkError:
         """Whether the interval holds the truth."""
         return self.interval[0] <= self.true_mm <= self.interval[1]
 
+    def by(self, source: str) -> float | None:
+        """The error of one estimate, said or not; None where it was not made."""
+        found = dict(((self.source, self.value), *self.others)).get(source)
+        return None if found is None else found - self.true_mm
+
 
 def fit_outline_error(scans: Sequence[Calibrated]) -> OutlineError:
     """The offset over the border's width on all scans; what remains, part by part, on those where the outline alone decides.
 
     Half widths are split conformal: of few landmarks, the largest residual.
     """
-    truths = [measure_aorta(scan.true) for scan in scans]
-    border, error = _sections([measure_aorta(scan.soft).sections for scan in scans], truths)
+    border, error = _sections(scans)
     slope, offset = np.polyfit(border, error, 1)
     nothing = (0.0, 0.0)
     draft = OutlineError(float(offset), float(slope), WIDEST_BORDER_MM, nothing, nothing, nothing, 0.0)
-    found = _all_errors(scans, truths, draft)
+    found = _all_errors(scans, draft)
     front = _centred([e for e in found if e.name in FRONT])
     back = _centred([e for e in found if e.name in BACK])
     draft = replace(draft, front=front, back=back)
-    largest = _centred([e for e in _all_errors(scans, truths, draft) if e.name == "aorta_max"])
-    return replace(draft, largest=largest, lumen_half_mm=_conformal([abs(e.error_mm) for e in found if e.by_lumen]) + WALL_DOUBT_MM)
+    largest = _centred([e for e in _all_errors(scans, draft) if e.name == "aorta_max"])
+    lumen = _conformal([abs(e.error_mm) for e in found if e.source == LUMEN])
+    return replace(draft, largest=largest, lumen_half_mm=lumen + WALL_DOUBT_MM)
 
 
-def _all_errors(scans: Sequence[Calibrated], truths: Sequence[AortaMeasurement], draft: OutlineError) -> list[LandmarkError]:
-    return [
-        e
-        for scan, truth in zip(scans, truths, strict=True)
-        for e in landmark_errors(
-            measure_aorta(scan.soft, diaphragm_z_mm=scan.diaphragm_z_mm, error=draft, image=scan.image), truth, scan.widest_mm
-        )
-    ]
+def fit_direct_error(scans: Sequence[Calibrated], direct: Direct, outline: OutlineError) -> DirectError:
+    """How far the network's readings lie from the truth in units of its own doubt: conformal over sections 9 mm apart.
+
+    Then by how much the largest that it says is too large.
+    """
+    scores = []
+    for scan in scans:
+        seen = list(measure_aorta(scan.soft, error=outline).measured)
+        if not seen:
+            continue
+        diameters, spreads = read_sections(seen, scan.image, direct)
+        known = [(d, sd, scan.course.at(s.centre_mm)) for d, sd, s in zip(diameters, spreads, seen, strict=True)][::EVERY]
+        scores += [abs(d - true) / sd for d, sd, true in known if true is not None]
+    draft = DirectError(_conformal(scores))
+    errors = [e for e in _all_errors(scans, outline, replace(direct, error=draft)) if e.name == "aorta_max"]
+    read = [e.error_mm for e in errors if e.source == DIRECT and e.label != DISAGREE]
+    return replace(draft, largest=float(np.median(read)) if read else 0.0)
+
+
+def _all_errors(scans: Sequence[Calibrated], draft: OutlineError, direct: Direct | None = None) -> list[LandmarkError]:
+    found: list[LandmarkError] = []
+    for scan in scans:
+        measured = measure_aorta(scan.soft, diaphragm_z_mm=scan.diaphragm_z_mm, error=draft, image=scan.image, direct=direct)
+        found.extend(landmark_errors(measured, scan.course, scan.widest_mm))
+    return found
 
 
 def _centred(errors: Sequence[LandmarkError]) -> tuple[float, float]:
     """Median error and conformal half width around it, of landmarks that the outline alone decided."""
-    alone = np.array([e.error_mm for e in errors if not e.by_lumen and e.label != DISAGREE])
+    alone = np.array([e.error_mm for e in errors if e.source == OUTLINE and e.label != DISAGREE])
     if not alone.size:
         return 0.0, 0.0
     middle = float(np.median(alone))
     return middle, _conformal(np.abs(alone - middle).tolist())
 
 
-def landmark_errors(measured: AortaMeasurement, true: AortaMeasurement, widest_mm: float) -> tuple[LandmarkError, ...]:
+def landmark_errors(measured: AortaMeasurement, course: TrueCourse, widest_mm: float) -> tuple[LandmarkError, ...]:
     """Every landmark that has a value beside the true diameter at its place; the largest beside the largest there is."""
+    sources = {method: source for source, method in METHODS.items()}
     found = []
     for m in measured.measurements:
         if m.value is None or m.interval is None or m.position_mm is None:
             continue
-        there = widest_mm if m.name == "aorta_max" else _true_at(m.position_mm, true.sections)
+        there = widest_mm if m.name == "aorta_max" else course.at(m.position_mm)
         if there is None or m.name not in LANDMARKS:
             continue
-        found.append(LandmarkError(m.name, m.value, there, m.interval, m.method == METHOD_LUMEN, m.label))
+        found.append(LandmarkError(m.name, m.value, there, m.interval, sources[m.method], m.label, m.others))
     return tuple(found)
 
 
-def _sections(raws: Iterable[Sequence[Section]], truths: Iterable[AortaMeasurement]) -> tuple[FloatArray, FloatArray]:
+def _sections(scans: Sequence[Calibrated]) -> tuple[FloatArray, FloatArray]:
     """Border width and diameter error of every section that has a border, mm."""
     pairs = [
         (s.border_mm, s.area_diameter_mm - true)
-        for raw, truth in zip(raws, truths, strict=True)
-        for s in raw
-        if s.border_mm <= WIDEST_BORDER_MM and (true := _true_at(s.centre_mm, truth.sections)) is not None
+        for scan in scans
+        for s in measure_aorta(scan.soft).sections
+        if s.border_mm <= WIDEST_BORDER_MM and (true := scan.course.at(s.centre_mm)) is not None
     ]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
-
-
-def _true_at(place_mm: Point, true: Sequence[Section]) -> float | None:
-    """The true diameter nearest to a place; None where the truth has none there."""
-    away = np.linalg.norm(np.array([t.centre_mm for t in true]).reshape(-1, 3) - np.asarray(place_mm), axis=1)
-    return true[int(away.argmin())].area_diameter_mm if away.size and away.min() <= NEAR_MM else None
 
 
 def _conformal(values: Sequence[float]) -> float:

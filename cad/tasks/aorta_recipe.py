@@ -1,30 +1,42 @@
-"""How the aorta network is trained: simulated chests, with and without contrast, normal and dilated aortas."""
+"""How the aorta's networks are trained: simulated chests, plain and with contrast, healthy, dilated, calcified and dissected aortas."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
+from cad.simulate.aortic_disease import AorticDisease
 from cad.simulate.phantom import Phantom
-from cad.simulate.thorax import simulate_thorax
+from cad.simulate.thorax import ThoraxPlan, simulate_thorax
 from cad.tasks.lung_recipe import acquisition
 from cad.train.recipe import Budget, Recipe, aorta
 
 
-def aorta_phantom(seed: int) -> Phantom:
-    """The chest of one seed; every other aorta is dilated to 36 to 62 mm."""
+def aorta_plan(seed: int) -> ThoraxPlan:
+    """What is scanned for one seed: half of the ascending limbs are dilated to 36 to 62 mm, and any aorta may ail otherwise besides."""
     rng = np.random.default_rng((seed, 13))
     widest = float(rng.uniform(36, 62)) if rng.random() < 0.5 else None
-    return simulate_thorax(seed, acquisition(rng, nodules=1, aorta_max_mm=widest, contrast_share=0.6))
+    plan = acquisition(rng, nodules=1, aorta_max_mm=widest, contrast_share=0.45)
+    return replace(plan, aorta_disease=AorticDisease.draw(np.random.default_rng((seed, 17))))
+
+
+def aorta_phantom(seed: int) -> Phantom:
+    """The chest of one seed."""
+    return simulate_thorax(seed, aorta_plan(seed))
 
 
 RECIPE = Recipe(
     task="aorta_ct",
-    version="1",
+    version="2",
     phantom=aorta_phantom,
     truth=aorta,
     rule=InputRule(region="lungs", spacing_mm=2.5, margin_mm=12, low=-200, high=400, patch_voxels=48, patch_spacing_mm=1.0),
-    networks={"segment": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64, 80))},
-    budget=Budget(train=25, calibration=20, test=20, steps={"segment": 700}),
+    networks={
+        "segment": NetworkSpec("unet", 3, 1, 1, (16, 32, 48, 64, 80)),
+        "diameter": NetworkSpec("resnet", 2, 3, 2, (16, 32, 48, 64)),
+    },
+    budget=Budget(train=48, calibration=20, test=12, steps={"segment": 700, "segment_further": 200, "diameter": 1500}),
 )

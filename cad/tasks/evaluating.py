@@ -46,19 +46,6 @@ def detection_figures(task: Task, model: LoadedModel, paths: Sequence[Path], pro
     return _figures(tally, len(paths))
 
 
-def structure_figures(pairs: Sequence[tuple[float | None, float, float, bool]]) -> tuple[Figure, ...]:
-    """Figures of a measured structure from (measured mm or None, true mm, Dice, interval holds the truth) a case."""
-    errors = [measured - true for measured, true, _, _ in pairs if measured is not None]
-    return (
-        share("measured", len(errors), len(pairs), "scans"),
-        mean("diameter error, mean (bias), mm", errors, "scans"),
-        mean("diameter error, mean absolute, mm", [abs(error) for error in errors], "scans"),
-        mean("diameter error, standard deviation, mm", errors, "scans", _sd),
-        share("95 % interval holds the truth", sum(held for m, _, _, held in pairs if m is not None), len(errors), "scans"),
-        mean("Dice of the outline", [dice for _, _, dice, _ in pairs], "scans"),
-    )
-
-
 def dice(a: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], b: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
     """Dice overlap of two masks on one grid; 0 when both are empty, since a missed structure must not score."""
     both = int(a.sum()) + int(b.sum())

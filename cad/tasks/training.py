@@ -16,30 +16,27 @@ from cad.detect.cascade import Fusion, Thresholds
 from cad.explain.confidence import Calibration
 from cad.explain.features import Features, scan_features
 from cad.explain.novelty import NoveltyReference
-from cad.measure.aorta import measure_aorta
 from cad.model import OperatingPoint
 from cad.networks import LoadedModel, ModelHeader, load, save
 from cad.prepare.inputs import InputRule
-from cad.tasks.aorta_ct import TASK as AORTA
-from cad.tasks.aorta_ct import AortaSettings, lowest_lung_mm, outline_aorta
-from cad.tasks.aorta_error import Calibrated, fit_outline_error
+from cad.tasks.aorta_ct import AortaSettings
 from cad.tasks.assuring import assured
 from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.certifying import certify
-from cad.tasks.evaluating import detection_figures, dice, structure_figures
+from cad.tasks.evaluating import detection_figures
 from cad.tasks.figures import Figure
 from cad.tasks.held_out import cascade_figures
 from cad.tasks.looking import score_cases
 from cad.tasks.task import Task
+from cad.tasks.training_aorta import aorta_figures, calibrated, calibration_scans, held_out, train_networks
 from cad.tasks.validating import watches
 from cad.train.cascade import Trained, train_cascade
 from cad.train.checkpoints import Checkpoints
-from cad.train.dataset import TrainingCase, fingerprint, load_case, load_cases, make_cases, mapped
+from cad.train.dataset import fingerprint, load_case, make_cases, mapped
 from cad.train.mining import MINING_THRESHOLD
 from cad.train.recipe import Recipe
-from cad.train.structure import train_structure
 from cad.train.transfer import NOTHING, Start
 
 Say = Callable[[str], None]
@@ -106,35 +103,16 @@ def _pointer(recipe: Recipe, model: LoadedModel, folder: Path) -> tuple[Path, st
     return _file(recipe, folder), model.version.sha256
 
 
-def train_aorta(recipe: Recipe, folder: Path, say: Say) -> TrainedModel:
-    """Train the aorta's outline, learn its diameter error on the calibration set, measure on what was held out."""
+def train_aorta(recipe: Recipe, folder: Path, say: Say, start: Start = NOTHING) -> TrainedModel:
+    """Train the aorta's networks, learn what they are off by on the calibration set, measure on what was held out."""
     parts = _parts(recipe, folder, say)
-    trained = train_structure(recipe, parts.train, say)
+    trained = train_networks(recipe, parts.train, folder, say, start)
     blank = AortaSettings(recipe.rule, _novelty(parts, recipe), 0.0, 0.0, 0.0)
     draft = _loaded(recipe, parts, trained, blank.to_dict(), folder)
-    settings = replace(blank, error=fit_outline_error(calibration_scans(parts.calibration, draft, say)))
+    settings = calibrated(blank, parts.calibration, draft, say)
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder)
-    held_out = [_held_out(case, model, settings) for case in load_cases(parts.test)]
-    return _finished(recipe, model, folder, structure_figures(held_out), trained)
-
-
-def calibration_scans(paths: Sequence[Path], model: LoadedModel, say: Say) -> tuple[Calibrated, ...]:
-    """Cached cases as the network outlines them, each beside its truth."""
-    found = []
-    for number, case in enumerate(load_cases(paths), start=1):
-        soft, low = outline_aorta(case.seen, model), lowest_lung_mm(case.seen)
-        found.append(Calibrated(soft, case.source_labels, case.source, float(case.truth["aorta_max_mm"]), low))
-        say(f"{AORTA.name}: outlined scan {number} of {len(paths)}")
-    return tuple(found)
-
-
-def _held_out(case: TrainingCase, model: LoadedModel, settings: AortaSettings) -> tuple[float | None, float, float, bool]:
-    """(largest diameter measured in mm or None, true, Dice of the outline, its interval holds the truth) of a case."""
-    soft, true = outline_aorta(case.seen, model), float(case.truth["aorta_max_mm"])
-    measured = measure_aorta(soft, diaphragm_z_mm=lowest_lung_mm(case.seen), error=settings.error, image=case.source)
-    widest = next(m for m in measured.measurements if m.name == "aorta_max")
-    held = widest.interval is not None and widest.interval[0] <= true <= widest.interval[1]
-    return widest.value, true, dice(soft.voxels >= 0.5, case.labels.voxels > 0), held
+    figures = aorta_figures(tuple(held_out(calibration_scans(parts.test, model, say), model)))
+    return _finished(recipe, model, folder, figures, trained, start)
 
 
 def _parts(recipe: Recipe, folder: Path, say: Say) -> _Parts:

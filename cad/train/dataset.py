@@ -124,7 +124,7 @@ def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> 
         "high": seen.high,
         "grids": {name: {"shape": grid.shape, "affine": grid.affine.tolist()} for name, grid in grids.items()},
         "lesions": [asdict(lesion) for lesion in phantom.lesions],
-        "truth": {"aorta_max_mm": _widest_in_scan_mm(phantom)},
+        "truth": {"aorta_max_mm": _widest_in_scan_mm(phantom), **_course(phantom, labelled)},
     }
     return {
         "source": np.asarray(np.rint(phantom.volume.voxels), dtype=np.int16),
@@ -146,6 +146,14 @@ def _dense(stored: Mapping[str, NDArray[Any]], name: str, grid: Grid) -> NDArray
     values = np.zeros(int(np.prod(grid.shape)), dtype=np.uint8)
     values[np.unpackbits(stored[f"{name}_where"], count=values.size).view(bool)] = stored[f"{name}_what"]
     return values.reshape(grid.shape)
+
+
+def _course(phantom: Phantom, labelled: Volume) -> dict[str, list[list[float]]]:
+    """Where the aorta is what is learnt: its centreline as it was drawn, with the outer diameter there (x, y, z, diameter; mm)."""
+    if labelled is not phantom.aorta:
+        return {}
+    points = zip(phantom.aorta_centreline_mm, phantom.aorta_diameters_mm, strict=True)
+    return {"aorta_course_mm": [[*point, diameter] for point, diameter in points]}
 
 
 def _widest_in_scan_mm(phantom: Phantom) -> float:

@@ -40,6 +40,20 @@ def rare_voxels() -> Loss:
     return loss
 
 
+def with_doubt(share: float = 0.5) -> Loss:
+    """Of a number (n, 1) beside an output (n, 2) of its mean and the logarithm of its variance: the Gaussian's negative log-likelihood.
+
+    Weighed by the variance to the power `share`, without which what is hard to tell would hardly be learnt (Seitzer et al., ICLR 2022).
+    """
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        mean, log_variance = output[:, :1], output[:, 1:].clamp(-8, 4)
+        each = 0.5 * (log_variance + (target - mean) ** 2 * torch.exp(-log_variance))
+        return (each * torch.exp(share * log_variance).detach()).mean()
+
+    return loss
+
+
 def rare_centres(kind: str) -> Loss:
     """Loss of a centre map (n, 1, ...) against Gaussians of height 1, over the number of positive cells.
 

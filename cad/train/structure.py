@@ -7,25 +7,38 @@ from pathlib import Path
 
 import numpy as np
 
-from cad.train.cascade import Trained
+from cad.train.cascade import FIRST_RATE, HARD_RATE
+from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import load_cases
-from cad.train.loop import Schedule, fit, new_network
+from cad.train.loop import Fitted, Kept, Schedule, fit, new_network
 from cad.train.losses import rare_voxels
 from cad.train.recipe import Recipe
 from cad.train.sampling import Crops, Patches
+from cad.train.transfer import NOTHING, Start
 
 ANCHORS = 200
 PATCH_VOXELS = 80
 NEVER = (0.0, 0.0, 0.0)
 
 
-def train_structure(recipe: Recipe, paths: Sequence[Path], progress: Callable[[str], None]) -> Trained:
-    """One stage, "segment", on patches half of which lie on the structure."""
-    network = new_network(recipe.networks["segment"], recipe.seed)
-    sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2, mirrored=NEVER)
-    schedule = Schedule(recipe.budget.steps["segment"], recipe.seed)
-    fitted = fit(network, sampler, rare_voxels(), schedule, lambda text: progress(f"segment: {text}"))
-    return Trained({"segment": fitted.network}, {"segment": fitted.losses}, {})
+def train_structure(
+    recipe: Recipe, paths: Sequence[Path], stages: Checkpoints, progress: Callable[[str], None], start: Start = NOTHING
+) -> Fitted:
+    """The stage "segment", on patches half of which lie on the structure; not trained again where `stages` holds it.
+
+    What began from other weights (`start`) learns for as many steps as the recipe's "segment_further" says, and more slowly.
+    """
+    spec, begun = recipe.networks["segment"], "segment" in start.networks
+    steps, rate = recipe.budget.steps["segment_further" if begun else "segment"], HARD_RATE if begun else FIRST_RATE
+
+    def train() -> Fitted:
+        sampler = Patches(_crops(paths), PATCH_VOXELS, batch=2, mirrored=NEVER)
+        network = start.applied("segment", new_network(spec, recipe.seed))
+        schedule = Schedule(steps, recipe.seed, rate, recipe.learning.precision)
+        kept = Kept(stages.running("segment"))
+        return fit(network, sampler, rare_voxels(), schedule, lambda text: progress(f"segment: {text}"), kept)
+
+    return stages.stage("segment", spec, train)
 
 
 def _crops(paths: Sequence[Path]) -> Crops:

@@ -316,8 +316,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "aorta_bifurcation": ("aorta above the bifurcation", "大動脈分岐部直上"),
     "aorta_max": ("aorta, widest", "大動脈最大径"),
     "aorta_max_second_estimate": ("aorta, widest, second estimate", "大動脈最大径（別法）"),
-    "estimates_agree": ("two estimates agree", "二法の推定が一致"),
-    "estimates_disagree": ("two estimates disagree", "二法の推定が不一致"),
+    "estimates_agree": ("estimates agree", "推定が一致"),
+    "estimates_disagree": ("estimates disagree", "推定が不一致"),
+    "estimate_outline": ("by the outline", "輪郭から"),
+    "estimate_lumen": ("by enhanced blood", "造影血流から"),
+    "estimate_direct": ("read off the section", "断面から直接"),
     "wider_part_unclear": ("a part that may be wider has no clear border", "境界不明瞭な部分がより広い可能性"),
     # why something was left out
     "not_dicom": ("not DICOM", "DICOM ではない"),

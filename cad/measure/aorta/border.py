@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cad.measure.aorta.estimates import LUMEN
 from cad.measure.aorta.sections import Section
 from cad.measure.surface import is_binary
 from cad.space import FloatArray
@@ -72,9 +73,9 @@ class OutlineError:
 
 
 def plausible(section: Section) -> Section:
-    """The section, or that an outline narrower than an adult's aorta is taken for a missed part of it."""
-    alone = section.outcome == "measured" and section.second_mm is None
-    return replace(section, outcome=NARROW) if alone and section.area_diameter_mm < NARROWEST_MM else section
+    """The section, or that what is narrower than an adult's aorta, by no enhanced blood, is taken for a missed part of it."""
+    unseen = section.outcome == "measured" and LUMEN not in (section.source, *(source for source, _ in section.others))
+    return replace(section, outcome=NARROW) if unseen and section.area_diameter_mm < NARROWEST_MM else section
 
 
 def with_borders(sections: tuple[Section, ...], aorta: Volume) -> tuple[Section, ...]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from cad.finding import Measurement
 from cad.measure.aorta.border import UNCLEAR, OutlineError
-from cad.measure.aorta.lumen import AGREE, DISAGREE, TOLERANCE_MM, WALL_MM
+from cad.measure.aorta.estimates import AGREE, DIRECT, DISAGREE, LUMEN, OUTLINE, TOLERANCE_MM
+from cad.measure.aorta.lumen import WALL_MM
 from cad.measure.aorta.sections import Section
 from cad.space import FloatArray
 
@@ -33,6 +34,8 @@ LANDMARKS = (
 SECOND = "aorta_max_second_estimate"
 METHOD = "spline centreline, orthogonal section, sub-voxel outline, diameter of equal area"
 METHOD_LUMEN = f"spline centreline, orthogonal section, border of enhanced blood plus two walls of {WALL_MM:g} mm (assumed), equal area"
+METHOD_DIRECT = "spline centreline, orthogonal section, diameter of equal area read off it by a network"
+METHODS = {OUTLINE: METHOD, LUMEN: METHOD_LUMEN, DIRECT: METHOD_DIRECT}
 ROOT_MM = 25.0
 WAIST_MM = 0.5
 WAIST_WITHIN_MM = 40.0
@@ -48,13 +51,19 @@ def missing(name: str, outcome: str) -> Measurement:
 
 
 def landmarks(
-    sections: list[Section], top: int | None, diaphragm_z_mm: float | None, error: OutlineError | None, *, open_end: bool
+    sections: list[Section],
+    top: int | None,
+    diaphragm_z_mm: float | None,
+    error: OutlineError | None,
+    direct_largest_mm: float = 0.0,
+    *,
+    open_end: bool,
 ) -> tuple[Measurement, ...]:
     """Every landmark, then the second estimate of the largest diameter where one was made.
 
     `sections` run from the root end, `top` is the arch's highest or None without an arch; `open_end` says that the far end is
     the scan's edge, not the aorta's own. Where a network's outline (`error` given) gives no ascending diameter, none
-    of the others is said to be the largest.
+    of the others is said to be the largest. `direct_largest_mm` see DirectError.
     """
     places: Places = {"aorta_max": _widest(sections, 0, len(sections))}
     places |= dict.fromkeys(LANDMARKS[:-1], "arch_not_in_scan") if top is None else _by_arch(sections, top, diaphragm_z_mm, open_end)
@@ -65,7 +74,7 @@ def landmarks(
     widest = places["aorta_max"]
     if isinstance(widest, str):
         return tuple(found)
-    found[-1] = _warned(_largest(found[-1], error), sections, widest)
+    found[-1] = _warned(_largest(found[-1], error, direct_largest_mm), sections, widest)
     return (*found, *_second(sections[widest]))
 
 
@@ -77,12 +86,16 @@ def descending_from(sections: list[Section], top: int | None) -> int:
     return next((i for i in range(top, len(sections)) if sections[i].centre_mm[2] < floor), len(sections) - 1)
 
 
-def _largest(widest: Measurement, error: OutlineError | None) -> Measurement:
-    """The largest of many noisy diameters is too large: what is left of that is taken off where the outline alone decided.
+def _largest(widest: Measurement, error: OutlineError | None, direct_mm: float) -> Measurement:
+    """The largest of many noisy diameters is too large: what is left of that is taken off where outline or network alone decided.
 
-    A scan has one largest and several others, so its own half width rests on few: it is at least that of the front landmarks.
+    A scan has one largest and several others, so the outline's own half width rests on few: it is at least that of the front landmarks.
     """
-    if error is None or widest.value is None or widest.method != METHOD or widest.label == DISAGREE:
+    if error is None or widest.value is None or widest.interval is None or widest.label == DISAGREE:
+        return widest
+    if widest.method == METHOD_DIRECT:
+        return replace(widest, value=widest.value - direct_mm, interval=(widest.interval[0] - direct_mm, widest.interval[1] - direct_mm))
+    if widest.method != METHOD:
         return widest
     value, half = widest.value - error.largest[0], max(error.largest[1], error.front[1])
     return replace(widest, value=value, interval=(max(value - half, 0.0), value + half))
@@ -180,11 +193,12 @@ def _warned(widest: Measurement, sections: list[Section], place: int) -> Measure
 
 
 def _second(section: Section) -> tuple[Measurement, ...]:
-    """The other estimate at the widest place, so that a reader sees both."""
-    if section.second_mm is None:
+    """The other estimate at the widest place as a measurement of its own: the network's where it is not the one said."""
+    others = sorted(section.others, key=lambda other: other[0] != DIRECT)
+    if not others:
         return ()
-    method = METHOD if section.source == "lumen" else METHOD_LUMEN
-    return (Measurement(SECOND, section.second_mm, "mm", method, position_mm=section.centre_mm, label=section.label),)
+    source, mm = others[0]
+    return (Measurement(SECOND, mm, "mm", METHODS[source], position_mm=section.centre_mm, label=section.label),)
 
 
 def _at(name: str, sections: list[Section], place: int | str) -> Measurement:
@@ -193,5 +207,5 @@ def _at(name: str, sections: list[Section], place: int | str) -> Measurement:
     s = sections[place]
     if s.outcome != "measured":
         return missing(name, s.outcome)
-    method = METHOD_LUMEN if s.source == "lumen" else METHOD
-    return Measurement(name, s.area_diameter_mm, "mm", method, s.interval, position_mm=s.centre_mm, label=s.label)
+    said = Measurement(name, s.area_diameter_mm, "mm", METHODS[s.source], s.interval, position_mm=s.centre_mm, label=s.label)
+    return replace(said, others=s.others)

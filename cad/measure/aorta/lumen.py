@@ -2,9 +2,8 @@
 
 Along each ray the lumen's border is the place half way between the blood's level and the wall's; five low harmonics,
 fitted robustly, close the ring. Two walls of an assumed thickness make it an outer diameter. The network's outline only says where
-to look, so the two fail differently: a flap or thrombus narrows the lumen, a leak widens the outline. Beyond the tolerance
-they are not averaged: the larger stands, since a lumen may be narrowed but blood outside an outline proves it too narrow; the interval
-holds both, and the label says so.
+to look, so the two fail differently: a flap or thrombus narrows the lumen, a leak widens the outline, and blood outside an outline
+proves it too narrow (see estimates).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cad.measure.aorta.border import along_rays, radii_of
+from cad.measure.aorta.estimates import LUMEN, Estimate, weighed
 from cad.measure.aorta.sections import Section
 from cad.space import FloatArray
 from cad.volume import Volume
@@ -30,8 +30,6 @@ INWARDS_MM, OUTWARDS_MM = 8.0, 3.0
 RING_MM = 4.0
 LEAST_RAYS = 36
 ROBUST_MM = 1.5
-TOLERANCE_MM = 4.0
-AGREE, DISAGREE = "estimates_agree", "estimates_disagree"
 METAL = "metal_at_wall"
 
 
@@ -47,7 +45,7 @@ def with_lumen(sections: tuple[Section, ...], image: Volume, half_mm: float) -> 
     """Sections that were measured, beside the lumen's estimate; the lumen's value where both agree, for its border is sharper.
 
     `image` is the scan in HU, `half_mm` the 95 % half width of the lumen's estimate. Without enhanced blood there is
-    no second estimate and the sections come back as they are, but for metal at the wall, which is measured by neither.
+    no such estimate and the sections come back as they are, but for metal at the wall, which is measured by none.
     """
     if not sections:
         return sections
@@ -60,28 +58,7 @@ def _judged(section: Section, outer_mm: float, metal: float, half_mm: float) -> 
         return replace(section, outcome=METAL)
     if section.outcome != "measured" or not np.isfinite(outer_mm):
         return section
-    other = replace(section, second_mm=float(outer_mm))
-    if abs(outer_mm - section.area_diameter_mm) > TOLERANCE_MM:
-        low, high = section.interval
-        both = (min(low, outer_mm - half_mm), max(high, outer_mm + half_mm))
-        kept = other if outer_mm < section.area_diameter_mm else _by_lumen(section, float(outer_mm), half_mm)
-        return replace(kept, label=DISAGREE, interval=both)
-    return _by_lumen(section, float(outer_mm), half_mm)
-
-
-def _by_lumen(section: Section, outer_mm: float, half_mm: float) -> Section:
-    scale = outer_mm / section.area_diameter_mm
-    return replace(
-        section,
-        area_diameter_mm=outer_mm,
-        second_mm=section.area_diameter_mm,
-        longest_mm=section.longest_mm * scale,
-        shortest_mm=section.shortest_mm * scale,
-        interval=(outer_mm - half_mm, outer_mm + half_mm),
-        outline_mm=section.centre_mm + scale * (section.outline_mm - np.asarray(section.centre_mm)),
-        source="lumen",
-        label=AGREE,
-    )
+    return weighed(section, Estimate(LUMEN, float(outer_mm), half_mm), sharper=True)
 
 
 def _seen(sections: tuple[Section, ...], image: Volume) -> _Seen:

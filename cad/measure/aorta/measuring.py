@@ -9,6 +9,7 @@ import numpy as np
 from cad.finding import Measurement
 from cad.measure.aorta.border import OutlineError, plausible, with_borders
 from cad.measure.aorta.course import course_of
+from cad.measure.aorta.direct import Direct, with_direct
 from cad.measure.aorta.landmarks import LANDMARKS, descending_from, landmarks, missing
 from cad.measure.aorta.lumen import with_lumen
 from cad.measure.aorta.sections import Section, oriented, sections_of
@@ -38,13 +39,18 @@ class AortaMeasurement:
 
 
 def measure_aorta(
-    aorta: Volume, *, diaphragm_z_mm: float | None = None, error: OutlineError | None = None, image: Volume | None = None
+    aorta: Volume,
+    *,
+    diaphragm_z_mm: float | None = None,
+    error: OutlineError | None = None,
+    image: Volume | None = None,
+    direct: Direct | None = None,
 ) -> AortaMeasurement:
     """Diameters of the aorta given as a 0/1 mask or as probabilities (level 0.5). Never raises for what an image can hold.
 
     `diaphragm_z_mm` is the height (LPS z) of the diaphragm where known, e.g. from the lungs' lower border. `error` is what
     outlines of this kind are off by: they are corrected by it, and not measured where the network did not see a border.
-    `image` is the scan in HU for the second estimate (see lumen).
+    `image` is the scan in HU for other estimates: by its enhanced blood (see lumen), and by a network where `direct` is given.
     """
     tube, problem = tube_of(aorta)
     if tube is None:
@@ -62,9 +68,11 @@ def measure_aorta(
         sections = tuple(error.corrected(s, error.front if i <= turn else error.back) for i, s in enumerate(sections))
     if image is not None:
         sections = with_lumen(sections, image, LUMEN_HALF_MM if error is None else error.lumen_half_mm)
+        sections = sections if direct is None else with_direct(sections, image, direct)
     if error is not None:
         sections = tuple(plausible(s) for s in sections)
-    found = landmarks(list(sections), top, diaphragm_z_mm, error, open_end=_open(sections[-1], aorta))
+    largest = 0.0 if direct is None else direct.error.largest
+    found = landmarks(list(sections), top, diaphragm_z_mm, error, largest, open_end=_open(sections[-1], aorta))
     return AortaMeasurement("measured", found, sections, course[0])
 
 

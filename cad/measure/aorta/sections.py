@@ -21,8 +21,8 @@ class Section:
     """One section at right angles to the centreline: centre and outline (72, 3) in LPS mm, diameters in mm.
 
     `arc_mm` is the position along the line, from the root end where the arch is known. `interval` is the 95 % interval of
-    `area_diameter_mm`; `border_mm` the width of the border on a probability map (see border); `second_mm` the other of two
-    estimates, `source` ("outline" or "lumen") the one said; `label` whether they agree; `outcome` "measured" or why the section is not.
+    `area_diameter_mm`; `border_mm` the width of the border on a probability map (see border); `source` is the estimate that is said,
+    `others` are the others with their mm (see estimates); `label` whether they agree; `outcome` "measured" or why the section is not.
     """
 
     centre_mm: Point
@@ -33,7 +33,7 @@ class Section:
     interval: tuple[float, float]
     outline_mm: FloatArray
     border_mm: float = 0.0
-    second_mm: float | None = None
+    others: tuple[tuple[str, float], ...] = ()
     source: str = "outline"
     label: str = ""
     outcome: str = "measured"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from cad.explain.confidence import Calibration
 from cad.explain.conformal import Verdicts
 from cad.explain.novelty import NoveltyReference
 from cad.explain.sanity import MapSanity
+from cad.measure.aorta import DirectError
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader
 from cad.space import Grid
@@ -103,7 +105,8 @@ def test_settings_survive_the_model_header():
     older = {name: cascade.to_dict()[name] for name in ("rule", "thresholds", "fusion", "calibration", "novelty", "max_shown")}
     assert CascadeSettings.from_dict(older).verdicts.of(9.0) == ""
     aorta = AortaSettings(RECIPE.rule, NOVELTY, 0.4, 1.1, 2.5)
-    assert AortaSettings.from_dict(json.loads(json.dumps(aorta.to_dict()))) == aorta
+    for known in (aorta, replace(aorta, direct=DirectError(2.2, 0.3))):
+        assert AortaSettings.from_dict(json.loads(json.dumps(known.to_dict()))) == known
 
 
 def test_a_stated_prevalence_lowers_every_confidence_and_is_said():

@@ -60,6 +60,7 @@ def test_a_finding_says_where_how_large_how_sure_and_by_which_weights():
         "interval": [13.1, 15.1],
         "label": "",
         "method": "axial_outline",
+        "others": [],
         "outcome": "measured",
         "position_mm": None,
     }
