@@ -103,7 +103,9 @@ def fresh() -> None:
 
 def _landmarks(part: str, name: str) -> None:
     """Every shipped version on the same scans: what it says, and each of its estimates alone, on plain and contrast CT apart."""
-    paths, rows, facts = _paths(part), {}, {}
+    paths = _paths(part)
+    rows: dict[str, dict[str, object]] = {}
+    facts: dict[str, dict[str, object]] = {}
     for path in sorted((ROOT / "cad" / "tasks" / "weights").glob("aorta_ct-*.safetensors")):
         model = load(path, sha256_of(path))
         cases = tuple(held_out(calibration_scans(paths, model, print), model))
@@ -184,7 +186,8 @@ def report() -> None:
     sections = list(measure_aorta(union).sections)
     read = read_sections(sections, image, direct) if direct else (np.full(len(sections), np.nan),) * 2
     table_of = json.loads((folder / "example_ct_report" / "aorta_report.json").read_text(encoding="utf-8"))["landmarks"]
-    centres, rows = np.array([s.centre_mm for s in sections]), {}
+    centres = np.array([s.centre_mm for s in sections])
+    rows: dict[str, dict[str, float]] = {}
     for row in list(table_of.values())[2:]:  # from the sinotubular junction on: the root's planes are that tool's own
         if row["area"] is None:
             continue
