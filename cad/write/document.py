@@ -83,6 +83,7 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
         "unit": measurement.unit,
         "interval": list(measurement.interval) if measurement.interval else None,
         "label": measurement.label,
+        "others": [list(other) for other in measurement.others],
         "method": measurement.method,
         "outcome": measurement.outcome,
         "position_mm": list(measurement.position_mm) if measurement.position_mm else None,
