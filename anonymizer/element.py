@@ -51,6 +51,13 @@ def depends_on_siblings(tag: int, decision: Decision) -> bool:
     return by_tag or is_repeating_group(tag) or bool(tag >> 16 & 1)
 
 
+def moved(vr: str, value: str, days: int) -> str | None:
+    """A date moved by so many days, or a time of day as it is; None for what is neither."""
+    if vr == "TM":
+        return value.strip() if is_time_form(value) else None
+    return shifted_date(value, days) if vr == "DA" else shifted_datetime(value, days)
+
+
 @dataclass(slots=True)
 class Element:
     """One element under its decision."""
@@ -241,16 +248,11 @@ class Element:
 
     def _shifted(self, vr: str, reason: str) -> DataElement | None:
         values = [part for part in self._text().split("\\") if part.strip()]
-        moved = [self._moved(vr, value) for value in values]
-        if any(value is None for value in moved):
+        later = [moved(vr, value, self.walk.days) for value in values]
+        if any(value is None for value in later):
             return self._done("emptied", "invalid_value", DataElement(self.tag, vr, empty_value(vr)))
         action = "kept_time" if vr == "TM" else "date_shifted"
-        return self._done(action, reason, DataElement(self.tag, vr, moved or None))
-
-    def _moved(self, vr: str, value: str) -> str | None:
-        if vr == "TM":
-            return value.strip() if is_time_form(value) else None
-        return shifted_date(value, self.walk.days) if vr == "DA" else shifted_datetime(value, self.walk.days)
+        return self._done(action, reason, DataElement(self.tag, vr, later or None))
 
     def _kept(self) -> DataElement | RawDataElement | None:
         vr = self._vr()

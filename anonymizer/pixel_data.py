@@ -24,6 +24,7 @@ PIXEL_DATA = 0x7FE00010
 _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103
 _SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING = 0x00280002, 0x00280008, 0x00280004, 0x00280120
 DESCRIBING = tuple(sorted((_ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED, _SAMPLES, _FRAMES, _PHOTOMETRIC, _PADDING)))
+_WORDS = (8, 16, 32)
 _SOP_CLASS, _FLOATS = 0x00080016, (0x7FE00008, 0x7FE00009)
 
 
@@ -53,13 +54,17 @@ class Layout:
 
 
 class Described(Dataset):
-    """A data set whose layout of pixels has been worked out already and will not change."""
+    """A data set whose layout of pixels has been worked out already and will not change.
+
+    `unchanged` is for whoever decides on pixels: what came of those that stayed as they were, by the head of their element.
+    """
 
     def __init__(self, describing: Dataset) -> None:
         super().__init__(describing)
         implicit, little = describing.original_encoding
         self.set_original_encoding(implicit, little, describing.original_character_set)
         self.layout = layout_of(describing)
+        self.unchanged: dict[bytes, Any] = {}
 
 
 def pixel_verdict(dataset: Dataset) -> Verdict | None:
@@ -100,10 +105,18 @@ def only_pixels(dataset: Dataset, value: bytes, tag: int = PIXEL_DATA) -> tuple[
     if kept is not value:
         reasons.append("bytes_behind_the_last_pixel")
     order = "<" if dataset.original_encoding[1] is not False else ">"
-    plain = kept if tag in _FLOATS else _without_spare_bits(kept, layout, f"{order}u{layout.allocated // 8}")
+    plain = kept if tag in _FLOATS else _without_spare_bits(kept, layout, order)
     if plain is not kept:
         reasons.append("bits_outside_the_stored")
     return plain, tuple(reasons)
+
+
+def is_only_pixels(value: bytes, layout: Layout) -> bool:
+    """Whether native Pixel Data in little endian plainly is what `only_pixels` leaves of it; False where that takes a longer look."""
+    above, below = _spare_bits(layout)
+    if len(value) != layout.native_bytes + layout.native_bytes % 2 or layout.allocated not in _WORDS or above < 0 or below:
+        return False
+    return not above or _uses_only_stored(_numbers(value, layout, "<"), layout, below)
 
 
 def _compressed(value: bytes, layout: Layout | None) -> tuple[bytes, tuple[str, ...]]:
@@ -172,13 +185,13 @@ def _without_tail(value: bytes, layout: Layout) -> bytes:
     return value[:expected] + b"\x00" * (expected % 2)
 
 
-def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
+def _without_spare_bits(value: bytes, layout: Layout, order: str) -> bytes:
     """Words whose unused bits are zero or, above a signed value, its sign; words without any are returned as they are."""
-    above, below = layout.allocated - 1 - layout.high_bit, layout.high_bit + 1 - layout.stored
-    if layout.allocated not in (8, 16, 32) or above < 0 or below < 0 or above + below == 0 or len(value) % (layout.allocated // 8):
+    above, below = _spare_bits(layout)
+    if layout.allocated not in _WORDS or above < 0 or below < 0 or above + below == 0 or len(value) % (layout.allocated // 8):
         return value
-    pixels = np.frombuffer(value, words)
-    numbers = pixels.view(words.replace("u", "i")) if layout.signed else pixels
+    numbers = _numbers(value, layout, order)
+    pixels = numbers.view(f"{order}u{layout.allocated // 8}")
     if _uses_only_stored(numbers, layout, below):
         return value
     plain = ((numbers << above) >> (above + below)) << below
@@ -187,7 +200,19 @@ def _without_spare_bits(value: bytes, layout: Layout, words: str) -> bytes:
     return value if np.array_equal(kept, numbers) else kept.tobytes()
 
 
-def _uses_only_stored(numbers: np.ndarray[tuple[int], np.dtype[np.integer]], layout: Layout, below: int) -> bool:
+def _spare_bits(layout: Layout) -> tuple[int, int]:
+    """How many bits of a word lie above the stored ones, and how many below."""
+    return layout.allocated - 1 - layout.high_bit, layout.high_bit + 1 - layout.stored
+
+
+_Numbers = np.ndarray[tuple[int], np.dtype[np.integer]]
+
+
+def _numbers(value: bytes, layout: Layout, order: str) -> _Numbers:
+    return np.frombuffer(value, f"{order}{'i' if layout.signed else 'u'}{layout.allocated // 8}")
+
+
+def _uses_only_stored(numbers: _Numbers, layout: Layout, below: int) -> bool:
     """The cheap look, which nearly every image passes."""
     if below or not numbers.size:
         return not numbers.size

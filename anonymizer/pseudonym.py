@@ -59,7 +59,7 @@ class Pseudonyms:
         return -1 - int.from_bytes(self.key.digest("shift", patient.strip(" \x00"))[:8]) % SHIFT_RANGE_DAYS
 
     def _letters(self, purpose: str, original: str, count: int) -> str:
-        return base64.b32encode(self.key.digest(purpose, original.strip(" \x00"))).decode()[:count]
+        return base64.b32encode(self.key.digest(purpose, original.strip(" \x00"))[:15]).decode()[:count]  # 15 bytes are 24 letters
 
 
 @lru_cache(maxsize=4096)

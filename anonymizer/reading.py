@@ -9,7 +9,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
@@ -51,9 +51,24 @@ _FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")
 _DEFLATED = uid.DeflatedExplicitVRLittleEndian.encode()
 
 
+class quietly:  # noqa: N801 - reads as the context manager it is
+    """Keep pydicom from warning or logging: its sentences repeat values and file names. Inside itself it costs nothing."""
+
+    _depth, _kept = 0, ExitStack()
+
+    def __enter__(self) -> None:
+        if not quietly._depth:
+            quietly._kept.enter_context(_silence())
+        quietly._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        quietly._depth -= 1
+        if not quietly._depth:
+            quietly._kept.close()
+
+
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Keep pydicom from warning or logging: its sentences repeat values and file names."""
+def _silence() -> Iterator[None]:
     logger = logging.getLogger("pydicom")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -69,10 +84,10 @@ def quietly() -> Iterator[None]:
 class Source:
     """An input file, open: read by stretches, or parsed. A context manager that closes it.
 
-    `head` is its first HEAD_BYTES, `size` its length in bytes when it was opened.
+    `file` is its descriptor, `head` its first HEAD_BYTES, `size` its length in bytes when it was opened.
     """
 
-    file: FileIO
+    file: int
     size: int
     head: bytes = field(repr=False)
 
@@ -80,7 +95,7 @@ class Source:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        os.close(self.file)
 
     def stretch(self, start: int, stop: int) -> bytes:
         """The bytes from start to stop, fewer where the file ends before. Raises InputRefusedError when the disk refuses."""
@@ -88,27 +103,25 @@ class Source:
         if stop <= max(start, len(self.head)):
             return self.head[start:stop]
         try:
-            self.file.seek(start)
-            return _read_up_to(self.file, stop - start)
+            return _read_up_to(self.file, start, stop - start)
         except OSError as error:
             raise InputRefusedError(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})") from None
 
     def parsed(self) -> FileDataset | Verdict:
         """The whole file, parsed; or why not."""
         content = self.stretch(0, self.size)
-        return _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=False)
+        return _meta_verdict(self.head) or _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=False)
 
     def parsed_headers(self) -> FileDataset | Verdict:
         """The file up to its pixel data, parsed; or why not."""
+        verdict = _meta_verdict(self.head)
+        if verdict is not None:
+            return verdict
         if _DEFLATED in self.head[: _meta_end(self.head)]:
             content = self.stretch(0, self.size)
             return _inflation_verdict(content) or _parsed(BytesIO(content), headers_only=True)
-        self.file.seek(0)
-        buffered = BufferedReader(self.file)
-        try:
-            return _parsed(buffered, headers_only=True)
-        finally:
-            buffered.detach()
+        os.lseek(self.file, 0, os.SEEK_SET)
+        return _parsed(BufferedReader(FileIO(self.file, closefd=False)), headers_only=True)
 
 
 def read(path: Path) -> FileDataset | Verdict:
@@ -127,7 +140,7 @@ def opened(path: Path) -> Source | Verdict:
     if verdict is not None:
         return verdict
     try:
-        file = path.open("rb", buffering=0)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
         return Verdict(Reason.UNREADABLE, "no permission to read the file")
     except OSError as error:
@@ -135,16 +148,16 @@ def opened(path: Path) -> Source | Verdict:
     return _begun(file)
 
 
-def _begun(file: FileIO) -> Source | Verdict:
+def _begun(file: int) -> Source | Verdict:
     try:
-        size = os.fstat(file.fileno()).st_size
-        head = _read_up_to(file, min(size, HEAD_BYTES))
+        size = os.fstat(file).st_size
+        head = _read_up_to(file, 0, min(size, HEAD_BYTES))
     except OSError as error:
-        file.close()
+        os.close(file)
         return Verdict(Reason.UNREADABLE, f"the file cannot be read (error {error.errno})")
     verdict = _head_verdict(head)
     if verdict is not None:
-        file.close()
+        os.close(file)
         return verdict
     return Source(file, size, head)
 
@@ -160,11 +173,11 @@ def _in(path: Path, parse: Callable[[Source], FileDataset | Verdict]) -> FileDat
             return Verdict(Reason(refusal.reason), refusal.detail)
 
 
-def _read_up_to(file: FileIO, count: int) -> bytes:
-    """A raw file may give less than it was asked for; ask until there is no more."""
-    content = file.read(count) or b""
+def _read_up_to(file: int, start: int, count: int) -> bytes:
+    """A file may give less than it was asked for; ask until there is no more."""
+    content = os.pread(file, count, start)
     while content and len(content) < count:
-        more = file.read(count - len(content))
+        more = os.pread(file, count - len(content), start + len(content))
         if not more:
             break
         content += more
@@ -209,6 +222,10 @@ def _head_verdict(head: bytes) -> Verdict | None:
     """DICOM with its prefix, or a bare data set that starts with group 0002 or 0008 as old exports do."""
     if head[128:PREAMBLE_BYTES] != b"DICM" and (head[:2] not in _FIRST_GROUPS or len(head) <= 8):
         return Verdict(Reason.NOT_DICOM, "no DICOM prefix and no DICOM data set")
+    return None
+
+
+def _meta_verdict(head: bytes) -> Verdict | None:
     if _meta_end(head) >= HEAD_BYTES:
         return Verdict(Reason.UNPARSEABLE, f"a file meta of more than {HEAD_BYTES >> 10} KiB")
     return None

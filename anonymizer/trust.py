@@ -73,6 +73,10 @@ class Doubt:
         text = elements.text_of(self.source, element)
         if element.tag == CHARACTER_SET:
             return "" if charset_is_known(text) else "invalid_value"
+        return self.text_fault(vr, text)
+
+    def text_fault(self, vr: str, text: str) -> str:
+        """The same of the text of a value that is not Specific Character Set."""
         if not _has_form(vr, text):
             return "invalid_value"
         if not is_legible(text) or (not text.isascii() and not charset_is_known(elements.text_at(self.source, CHARACTER_SET))):

@@ -15,7 +15,7 @@ from pydicom import uid
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
 
 from anonymizer.identity import tells_who
-from anonymizer.reading import PREAMBLE_BYTES, Source
+from anonymizer.reading import HEAD_BYTES, PREAMBLE_BYTES, Source
 from anonymizer.rules import dictionary_vrs
 
 UNDEFINED = 0xFFFFFFFF
@@ -135,8 +135,8 @@ def _meta(content: bytes) -> tuple[dict[int, bytes], int]:
     if content[128:140] != META_START:
         raise _StepAside
     stop = PREAMBLE_BYTES + 12 + int.from_bytes(content[140:144], "little")
-    if stop > len(content):
-        raise _Cut
+    if stop >= min(len(content), HEAD_BYTES):
+        raise _StepAside  # cut short, nothing behind it, or too long
     tags: list[int] = []
     raws: list[bytes] = []
     _Reader(content, False, []).elements(PREAMBLE_BYTES, stop, tags, raws)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from anonymizer import pixel_data
+from anonymizer import pixel_data, reading
 from anonymizer.bytewalk.header import (
     META_INSTANCE,
     META_LENGTH,
@@ -26,7 +26,9 @@ from anonymizer.bytewalk.header import (
     pixels_at,
     varies_freely,
 )
-from anonymizer.bytewalk.settled import Decided, Lines, Settled
+from anonymizer.bytewalk.lens import Lens
+from anonymizer.bytewalk.plain import Decided, Lines, Plainly
+from anonymizer.bytewalk.settled import BytesAt, Settled
 from anonymizer.clean import Clean
 from anonymizer.deidentify import SERIES_UID
 from anonymizer.identity import STUDY_UID
@@ -37,7 +39,6 @@ SOP_INSTANCE = 0x00080018
 _META_BEGINS, _MAX_VARYING, _MAX_RECEIPTS = 144, 64, 256
 _INSTANCE_HEAD = b"\x02\0\x03\0UI"
 _RESTED_ON = frozenset({SOP_CLASS, STUDY_UID, SERIES_UID, *pixel_data.DESCRIBING})
-BytesAt = Callable[[int], bytes | None]
 
 
 class _Step(NamedTuple):
@@ -63,7 +64,8 @@ class Pattern:
     `header` and `raws` are those of the file that it was made of, without its pixels; `like` what became of that one.
     `written` and `lines` are what becomes of the constant elements and their lines of the receipt; `runs` and `tail` the
     bytes of the output between the varying elements and behind the pixel data. `meta` are the elements of the file meta
-    before and behind the instance; `steps` and `last` lead through a data set up to its pixel data.
+    before and behind the instance; `steps` and `last` lead through a data set up to its pixel data. `by_text` decides a varying
+    element by the text of its value where that is enough; `description` says how the pixels lie.
     """
 
     header: Header
@@ -78,6 +80,8 @@ class Pattern:
     meta: tuple[bytes, bytes]
     steps: tuple[_Step, ...]
     last: bytes
+    by_text: tuple[Plainly | None, ...]
+    description: pixel_data.Described
     receipts: dict[tuple[Lines, ...], Receipt] = field(default_factory=dict)
 
     def match(self, source: Source) -> Matched | None:
@@ -128,6 +132,18 @@ class Pattern:
     def all_raws(self, matched: Matched) -> dict[int, bytes]:
         """Every element of a file of this pattern, by tag."""
         return {**self.raws, **dict(zip(self.varying, matched.raws, strict=True))}
+
+    def decided(self, matched: Matched) -> list[Decided]:
+        """What becomes of the varying elements of a file of this pattern. Raises InputRefusedError and NotProvenError."""
+        known, lens, decided = self.settled.known, None, list[Decided]()
+        for tag, raw, by_text in zip(self.varying, matched.raws, self.by_text, strict=True):
+            one = known.get(raw) or (by_text(raw) if by_text else None)
+            if one is None:
+                lens = lens or Lens(self.all_raws(matched), self.header.implicit, self.settled.charset)
+                with reading.quietly():
+                    one = self.settled.decide(tag, raw, lens)
+            decided.append(one)
+        return decided
 
     def output(self, decided: list[Decided]) -> list[bytes]:
         """The elements before the pixel data as they are written, where these are the varying ones."""
@@ -225,6 +241,8 @@ def _laid_out(header: Header, settled: Settled, clean: Clean, constant: Mapping[
         meta=_meta_around(header),
         steps=steps,
         last=last,
+        by_text=tuple(settled.plainly(tag, raws[tag]) for tag in varying),
+        description=settled.description(raws.get),
     )
 
 

@@ -5,7 +5,6 @@ An element that is not remembered goes through `anonymizer.element.Element` like
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag
 
-from anonymizer import pixel_data
-from anonymizer.bytewalk.header import is_long, uid_text, value_in
+from anonymizer import pixel_data, reading
+from anonymizer.bytewalk.header import PIXEL_DATA, UNDEFINED, Pixels, is_long, uid_text, value_in
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta, parsed
+from anonymizer.bytewalk.plain import PADDING, Decided, Lines, Plainly, head_and_value, plainly
 from anonymizer.bytewalk.remembered import Remembered
 from anonymizer.element import Element
 from anonymizer.profile import Plan
@@ -28,19 +28,11 @@ from anonymizer.stamp import as_file, stamp
 from anonymizer.walk import Walk
 from anonymizer.writing import encoded
 
-Lines = tuple[tuple[tuple[tuple[int, ...], str, str], int], ...]
+BytesAt = Callable[[int], bytes | None]
 Stamped = tuple[tuple[int, bytes], ...]
 _MAX_ELEMENT_BYTES, _MAX_BYTES, _OVERHEAD, _MAX_RECEIPTS, _MAX_DESCRIBED = 1 << 14, 3 << 20, 250, 256, 64
 _RESERVED = b"\x00\x00"
-_PADDING, _MAX_PLAIN = {"UI": b"\0", "DA": b" ", "TM": b" "}, 128
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What became of one element: its bytes in the output (none when it goes) and its lines of the receipt."""
-
-    out: bytes
-    lines: Lines
+_MAX_PLAIN = 128
 
 
 @dataclass(slots=True)
@@ -62,6 +54,10 @@ class Settled:
     metas: dict[tuple[bytes, int], tuple[bytes, bytes]] = field(default_factory=dict)
     receipts: dict[tuple[Lines, ...], Receipt] = field(default_factory=dict)
     unmatched: int = 0
+
+    def plainly(self, tag: int, raw: bytes) -> Plainly | None:
+        """How elements like this one are decided by the text of their value, where that is enough."""
+        return plainly(tag, raw, self.walk, self.plan[tag])
 
     def decide(self, tag: int, raw: bytes, lens: Lens) -> Decided:
         """The result for a whole element that is not known yet. Raises InputRefusedError."""
@@ -87,13 +83,31 @@ class Settled:
             return raw, lines
         return self.encode(written), lines
 
-    def decide_pixels(self, pixels: RawDataElement, describing: bytes) -> tuple[bytes, Lines]:
-        """The pixel data to write and its lines; `describing` are the elements that say how the pixels lie."""
+    def description(self, bytes_at: BytesAt) -> pixel_data.Described:
+        """How the pixels of a data set with these elements lie."""
+        describing = b"".join(filter(None, map(bytes_at, pixel_data.DESCRIBING)))
         source = self.described.get(describing)
         if source is None:
             source = pixel_data.Described(parsed(describing, self.walk.implicit, self.charset))
             if len(self.described) < _MAX_DESCRIBED:
                 self.described[describing] = source
+        return source
+
+    def decide_pixels(self, pixels: Pixels, source: pixel_data.Described) -> tuple[bytes, Lines]:
+        """The value of pixel data to write, where `source` says how it lies, and its lines. Raises NotProvenError."""
+        known = source.unchanged.get(pixels.head[:-4])
+        if known is not None and source.layout is not None and pixel_data.is_only_pixels(pixels.value, source.layout):
+            return pixels.value, known
+        implicit, length = self.walk.implicit, UNDEFINED if pixels.encapsulated else len(pixels.value)
+        vr = None if implicit else pixels.head[4:6].decode()
+        with reading.quietly():
+            element = RawDataElement(BaseTag(PIXEL_DATA), vr, length, pixels.value, 0, implicit, True)
+            written, lines = self._pixels_applied(element, source)
+        if written is pixels.value and not pixels.encapsulated:
+            source.unchanged[pixels.head[:-4]] = lines
+        return written, lines
+
+    def _pixels_applied(self, pixels: RawDataElement, source: pixel_data.Described) -> tuple[bytes, Lines]:
         source[pixels.tag] = pixels
         try:
             if pixel_data.pixel_verdict(source) is not None:
@@ -116,7 +130,7 @@ class Settled:
         write_data_element(buffer, element, self.written_charset)
         return bytes(buffer.getvalue())
 
-    def stamped(self, bytes_at: Callable[[int], bytes | None], tags: list[int], outs: list[bytes]) -> Stamped:
+    def stamped(self, bytes_at: BytesAt, tags: list[int], outs: list[bytes]) -> Stamped:
         """What the stamp adds (bytes) and takes away (no bytes) in a data set that has these elements; no bytes: gone."""
         found = self.stamps.find(bytes_at)
         if found is None:
@@ -189,12 +203,9 @@ def plain_uid(raw: bytes, *, implicit: bool) -> str:
 def _plain_bytes(element: DataElement | RawDataElement, *, implicit: bool) -> bytes | None:
     """A UID, date or time of one value as pydicom writes it, at a tenth of its price; None for anything else."""
     vr, value = element.VR or "", element.value
-    if vr not in _PADDING or not isinstance(value, str) or not 0 < len(value) < _MAX_PLAIN or not value.isascii():
+    if vr not in PADDING or not isinstance(value, str) or not 0 < len(value) < _MAX_PLAIN or not value.isascii():
         return None
-    content = value.encode() + _PADDING[vr] * (len(value) % 2)
-    group, number, size = int(element.tag) >> 16, int(element.tag) & 0xFFFF, len(content)
-    head = struct.pack("<HHI", group, number, size) if implicit else struct.pack("<HH2sH", group, number, vr.encode(), size)
-    return head + content
+    return head_and_value(int(element.tag), vr, value, implicit=implicit)
 
 
 def _is_plain(raw: bytes) -> bool:

@@ -11,32 +11,34 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pydicom.charset import default_encoding
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
-from anonymizer import pixel_data, reading
+from anonymizer import reading
 from anonymizer.bytewalk.header import CHARACTER_SET, PIXEL_DATA, SOP_CLASS, UNDEFINED, Header, Pixels, header_of, is_sequence
 from anonymizer.bytewalk.lens import Lens, NotProvenError, file_meta
 from anonymizer.bytewalk.pattern import SOP_INSTANCE, Matched, Pattern, pattern_of
+from anonymizer.bytewalk.plain import Lines
 from anonymizer.bytewalk.remembered import Remembered
-from anonymizer.bytewalk.settled import Lines, Settled, Stamped, plain_uid
+from anonymizer.bytewalk.settled import BytesAt, Settled, Stamped, plain_uid
 from anonymizer.clean import Clean, EntriesOf
 from anonymizer.deidentify import SERIES_UID, verdict_on_file, walk_for
 from anonymizer.errors import InputRefusedError
 from anonymizer.identity import STUDY_UID
 from anonymizer.key import ProjectKey
+from anonymizer.pixel_data import Described
 from anonymizer.profile import ON_PIXELS, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.reading import Source
 from anonymizer.rules import dictionary_vrs
 
+if TYPE_CHECKING:
+    from anonymizer.vault import Entry
+
 _MAX_SETTLED, _MAX_PATTERNS = 32, 8
 _FRAGMENTS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NOT_MINE = (NotProvenError, InputRefusedError, *reading.PARSE_ERRORS)
-BytesAt = Callable[[int], bytes | None]
 
 
 def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf | None = None) -> Clean | None:
@@ -52,7 +54,8 @@ def cleaned(source: Source, key: ProjectKey, profile: Profile, vault: EntriesOf 
     header = header_of(source)
     if header is None or header.pixels is None:
         return None
-    return _proven(lambda: _cleaned(header, key, profile, vault))
+    with reading.quietly():
+        return _proven(lambda: _cleaned(header, key, profile, vault))
 
 
 def _matched(source: Source, patterns: deque[Pattern]) -> tuple[Pattern, Matched] | None:
@@ -69,8 +72,7 @@ def _matched(source: Source, patterns: deque[Pattern]) -> tuple[Pattern, Matched
 
 def _proven(make: Callable[[], Clean | None]) -> Clean | None:
     try:
-        with reading.quietly():
-            return make()
+        return make()
     except _NOT_MINE:
         return None
 
@@ -99,7 +101,7 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf
     settled = memory.settled_for(header, key, profile)
     known = settled.known
     decided = [known.get(raw) or settled.decide(tag, raw, lens) for tag, raw in zip(header.tags, header.raws, strict=True)]
-    pixels, pixel_lines = _pixels(header.pixels, settled, bytes_at)
+    pixels, pixel_lines = _pixels(header.pixels, settled, settled.description(bytes_at))
     lines = (*[one.lines for one in decided if one.lines], pixel_lines)
     tags, outs = list(header.tags), [one.out for one in decided]
     written: BytesAt = dict(zip(tags, outs, strict=True)).get
@@ -112,39 +114,36 @@ def _cleaned(header: Header, key: ProjectKey, profile: Profile, vault: EntriesOf
         study=_pseudonym(header, bytes_at, STUDY_UID, key),
         series=_pseudonym(header, bytes_at, SERIES_UID, key),
         place="/".join(plain_uid(written(tag) or b"", implicit=header.implicit) for tag in (STUDY_UID, SERIES_UID)),
-        entries=vault(_for_vault(raws, header.implicit), key) if vault else (),
+        entries=_entries(raws, header.implicit, key, vault) if vault else (),
     )
     memory.learn(header, lens, settled, clean, _patterns(key, profile))
     return clean
 
 
 def _cleaned_by_pattern(pattern: Pattern, matched: Matched, key: ProjectKey, vault: EntriesOf | None) -> Clean:
-    settled, implicit, raws = pattern.settled, pattern.header.implicit, pattern.all_raws(matched)
-    lens = Lens(raws, implicit, settled.charset)
-    plain_uid(lens.bytes_at(SOP_INSTANCE) or b"", implicit=implicit)
-    known = settled.known
-    decided = [known.get(raw) or settled.decide(tag, raw, lens) for tag, raw in zip(pattern.varying, matched.raws, strict=True)]
-    pixels, pixel_lines = _pixels(matched.pixels, settled, lens.bytes_at)
+    settled, implicit, written, like = pattern.settled, pattern.header.implicit, pattern.written, pattern.like
+    plain_uid(dict(zip(pattern.varying, matched.raws, strict=True)).get(SOP_INSTANCE) or pattern.raws[SOP_INSTANCE], implicit=implicit)
+    decided = pattern.decided(matched)
+    pixels, pixel_lines = _pixels(matched.pixels, settled, pattern.description)
     instance = dict(zip(pattern.varying, decided, strict=True)).get(SOP_INSTANCE)
-    written = pattern.written
     meta = settled.meta(pattern.header.meta, written[SOP_CLASS], instance.out if instance else written[SOP_INSTANCE])
-    like = pattern.like
     return Clean(
         pieces=(b"".join((meta, *pattern.output(decided), pixels[0])), pixels[1], pixels[2] + pattern.tail),
         receipt=pattern.receipt(decided, pixel_lines),
         study=like.study,
         series=like.series,
         place=like.place,
-        entries=vault(_for_vault(raws, implicit), key) if vault else (),
+        entries=_entries(pattern.all_raws(matched), implicit, key, vault) if vault else (),
     )
 
 
-def _for_vault(raws: Mapping[int, bytes], implicit: bool) -> Dataset:
-    """The original without the elements that no vault asks for."""
+def _entries(raws: Mapping[int, bytes], implicit: bool, key: ProjectKey, vault: EntriesOf) -> tuple[Entry, ...]:
+    """What the vault makes of the original without the elements that no vault asks for."""
     from anonymizer.vault.entries import ENTRY_TAGS
 
     asked = {CHARACTER_SET, *ENTRY_TAGS}
-    return Lens({tag: raw for tag, raw in raws.items() if tag in asked or _holds_uids(tag, raw, implicit)}, implicit).source
+    with reading.quietly():
+        return vault(Lens({tag: raw for tag, raw in raws.items() if tag in asked or _holds_uids(tag, raw, implicit)}, implicit).source, key)
 
 
 def _holds_uids(tag: int, raw: bytes, implicit: bool) -> bool:
@@ -167,17 +166,13 @@ def _stamp(stamped: Stamped, tags: list[int], outs: list[bytes]) -> None:
             outs.insert(at, out)
 
 
-def _pixels(pixels: Pixels | None, settled: Settled, bytes_at: BytesAt) -> tuple[tuple[bytes, bytes, bytes], Lines]:
+def _pixels(pixels: Pixels | None, settled: Settled, description: Described) -> tuple[tuple[bytes, bytes, bytes], Lines]:
     """Head, value and end of the pixel data as they are written, and their lines."""
     if pixels is None or not pixels.value or len(pixels.value) % 2:
         raise NotProvenError
-    head, value, encapsulated = pixels
-    implicit = settled.walk.implicit
-    vr = None if implicit else head[4:6].decode()
-    element = RawDataElement(BaseTag(PIXEL_DATA), vr, UNDEFINED if encapsulated else len(value), value, 0, implicit, True)
-    written, lines = settled.decide_pixels(element, b"".join(filter(None, map(bytes_at, pixel_data.DESCRIBING))))
-    length = UNDEFINED if encapsulated else len(written)
-    return (head[:-4] + length.to_bytes(4, "little"), written, _FRAGMENTS_END if encapsulated else b""), lines
+    written, lines = settled.decide_pixels(pixels, description)
+    length = UNDEFINED if pixels.encapsulated else len(written)
+    return (pixels.head[:-4] + length.to_bytes(4, "little"), written, _FRAGMENTS_END if pixels.encapsulated else b""), lines
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from pydicom.sequence import Sequence
 from anonymizer import bytewalk, reading
 from anonymizer.bytewalk import settled as settled_module
 from anonymizer.bytewalk import walk
+from anonymizer.bytewalk.lens import Lens
 from anonymizer.bytewalk.pattern import Pattern, pattern_of
 from anonymizer.clean import Clean, all_entries
-from anonymizer.deidentify import SCREENING_PROFILE
+from anonymizer.deidentify import SCREENING_PROFILE, walk_for
 from anonymizer.files import _cleaned_by_pydicom
 from anonymizer.profile import Option, Profile, basic_profile, profile_named
 
@@ -214,3 +216,38 @@ def test_a_plain_value_is_written_as_pydicom_writes_it(kind: tuple[int, str], va
         buffer.is_implicit_VR, buffer.is_little_endian = implicit, True
         write_data_element(buffer, element, default_encoding)
         assert settled_module._plain_bytes(element, implicit=implicit) in (None, buffer.getvalue())
+
+
+VARYING = {
+    0x00080018: "UI", 0x00080020: "DA", 0x00080032: "TM", 0x00080033: "TM", 0x00200013: "IS", 0x00200032: "DS", 0x00201041: "DS",
+    0x00281050: "DS", 0x00080008: "CS", 0x00081030: "LO", 0x00080005: "CS", 0x60000022: "LO", 0x00291010: "DS",
+}  # fmt: skip
+WORDS = st.sampled_from(["1.2.3.4", "1.2.840.10008.1.2", "20240229", "19531107", "-19531107.0", "101112.5", "24", "1.5", "00412345", " ", "\0", "\\", "\x1b", "\t", "é", "-", "e9"])  # noqa: E501 # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(tag=st.sampled_from(sorted(VARYING)), words=st.lists(WORDS, max_size=4), profile=st.sampled_from(PROFILES), implicit=st.booleans())
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_decided_by_its_text_is_what_the_rules_say(tag: int, words: list[str], profile: Profile, implicit: bool) -> None:
+    content = "".join(words).encode("latin-1")
+    content += b" " * (len(content) % 2)
+    group, number = tag >> 16, tag & 0xFFFF
+    first = struct.pack("<HHI", group, number, len(content))
+    raw = (first if implicit else first[:4] + VARYING[tag].encode() + struct.pack("<H", len(content))) + content
+    with reading.quietly():
+        patient = Dataset()
+        patient.PatientID, patient.PatientBirthDate, patient.SOPClassUID = "00412345", "19531107", uid.CTImageStorage
+        patient.set_original_encoding(implicit, True, default_encoding)
+        rules = walk_for(patient, KEY, profile)
+        settled = settled_module.Settled(rules, profile.plan(rules.family, 0), default_encoding, default_encoding)
+        by_text = settled.plainly(tag, raw)
+        quick = by_text(raw) if by_text else None
+        assert (by_text is None) == (tag in (0x00080008, 0x00081030, 0x00080005, 0x60000022, 0x00291010) or not _has_a_way(tag, profile))
+        if quick is not None:
+            assert quick == settled.decide(tag, raw, Lens({tag: raw}, implicit))
+
+
+def _has_a_way(tag: int, profile: Profile) -> bool:
+    """Dates and times that a profile keeps or removes, and UIDs that it keeps, are not decided by their text."""
+    kept = {Option.RETAIN_FULL_DATES, Option.RETAIN_UIDS} & profile.options
+    return VARYING[tag] in ("DS", "IS") or (not kept and (VARYING[tag] == "UI" or Option.RETAIN_MODIFIED_DATES in profile.options))

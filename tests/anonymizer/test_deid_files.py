@@ -10,7 +10,9 @@ import subprocess
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deid_factory import KEY, OTHER_KEY, ct, encode
@@ -125,10 +127,13 @@ def test_an_unreadable_file_is_an_outcome(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "locked.dcm"
     path.write_bytes(encode(ct()))
 
-    def denied(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def denied(wanted: object, *given: Any) -> int:
+        if wanted == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opening(wanted, *given)
 
-    monkeypatch.setattr(Path, "open", denied)
+    opening: Callable[..., int] = os.open
+    monkeypatch.setattr(os, "open", denied)
     outcome = deidentify_file(path, tmp_path / "out", KEY)
     assert (outcome.status, outcome.reason) == (REFUSED, "unreadable")
     assert "locked" not in outcome.detail
