@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _LATIN_NAME = r"[A-ZÀ-Þ][\w'’.-]*"
 _TITLED = rf"\b(?i:dr|prof|mr|mrs|ms|md|doctor|physician|radiologist|operator)\b[.:]*\s*(?:{_LATIN_NAME}\s*){{1,3}}"
@@ -19,14 +20,20 @@ _WORDED_DATE = rf"\b\d{{1,2}}(?:st|nd|rd|th)?[\s.-]?{_MONTHS}[\s.,-]*\d{{2,4}}\b
 _ERA_DATE = r"(?:明治|大正|昭和|平成|令和)\s*\d{1,2}\s*年(?:\s*\d{1,2}\s*月)?(?:\s*\d{1,2}\s*日)?"
 _TELEPHONE = r"\+?\d[\d ()-]{8,}\d"
 _DATES = (_WORDED_DATE, _ERA_DATE, _DATE, _DAY_FIRST, _SHORT_ERA_DATE)
-_FORMS = re.compile("|".join((_TITLED, _TITLE, _ROLE, _HONORED, _ADDRESS, *_DATES, _TELEPHONE)))
+_FORMS = "|".join((_TITLED, _TITLE, _ROLE, _HONORED, _ADDRESS, *_DATES, _TELEPHONE))
+
+
+@lru_cache(maxsize=1)
+def _forms() -> re.Pattern[str]:
+    """Compiled when first asked for: most profiles never do, and it takes as long as ten files."""
+    return re.compile(_FORMS)
 
 
 def looks_personal(text: str) -> bool:
     """Whether a text holds such a form."""
-    return _FORMS.search(unicodedata.normalize("NFKC", text)) is not None
+    return _forms().search(unicodedata.normalize("NFKC", text)) is not None
 
 
 def personal_spans(text: str) -> list[tuple[int, int]]:
     """Where such forms stand in a text, as (first, behind the last) letter."""
-    return [match.span() for match in _FORMS.finditer(text)]
+    return [match.span() for match in _forms().finditer(text)]

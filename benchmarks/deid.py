@@ -3,8 +3,16 @@
 500 CT slices of 258 elements each (`deid_series.py` makes them), read from the disk's cache. Every tool is a whole process
 from its start to its end; all take turns in every round; what counts is processor time, ours and the system's for us, and the
 ratio within a round. Everything is done twice: with the output on the disk, and with it in memory (a tmpfs), where no disk
-and no writing back disturbs. No tool waits for the disk (none calls fsync); what earlier ones left to be written is written
-before the next begins. `copying alone` is the floor: the same bytes read and written, and nothing else done.
+and no writing back disturbs. `copying alone` is the floor: the same bytes read and written, and nothing else done.
+
+What one tool leaves must not be paid for by the next. So what is still to be written is written before a tool begins; outputs
+are emptied and not deleted until the end, since some file systems (ext4 without a journal) step over every inode that was
+deleted in the last minutes whenever they make a file; and memory for the output is touched first and given back, since the
+first to touch what a virtual machine's host has taken away waits for the host.
+
+No tool waits for the disk (none calls fsync for its files). Ours and `copying alone` write under a draft's name and rename, so
+that a file is there whole or not at all; the others write in place. Ours makes an account of every attribute; `the command`
+is `shoken deid` itself, one worker, that also keeps the account on the disk (with fsync), and writes manifest and report.
 
 Peers: gdcmanon (Debian: libgdcm-tools), dicom-anonymizer (PyPI, put into a throwaway environment), and pydicom reading and
 writing without doing anything. A peer that is not there is left out and the figures say why. It ends with every goal and
@@ -37,6 +45,7 @@ _SCAN = (
     "key = ProjectKey(bytes(range(32)))\n"
     "sys.exit(any(not isinstance(scan_identity(path, key), tuple) for path in sorted(Path(sys.argv[1]).iterdir())))"
 )
+_TOUCH = "import mmap, sys; size = int(sys.argv[1]); room = mmap.mmap(-1, size)\nfor at in range(0, size, 4096): room[at] = 1"
 Rounds = Sequence[Mapping[str, Cost]]
 
 
@@ -73,7 +82,7 @@ def has_room(slices: int) -> bool:
 def measure(place: str, folder: Path, tools: Sequence[Tool], source: Path, rounds: int, env: Mapping[str, str]) -> Measured:
     """Every tool in every round, nobody always first, and one process beside two. The first round fills the caches."""
     turns = [[*tools[turn % len(tools) :], *tools[: turn % len(tools)]] for turn in range(rounds + 1)]
-    costs = [one_round(turn, source, folder, env) for turn in turns][1:]
+    costs = [one_round(turn, source, folder / f"round-{number}", env) for number, turn in enumerate(turns)][1:]
     twice = [[two_processes(command, source, folder, env) for command in (ours, floor)] for _ in range(rounds)]
     return Measured(place, costs, [pair[0] for pair in twice], [pair[1] for pair in twice])
 
@@ -81,31 +90,46 @@ def measure(place: str, folder: Path, tools: Sequence[Tool], source: Path, round
 def one_round(tools: Sequence[Tool], source: Path, folder: Path, env: Mapping[str, str]) -> dict[str, Cost]:
     """Every tool once, into a new folder. Raises SystemExit when one fails or leaves files out."""
     costs = {}
-    for tool in tools:
-        out = folder / "out"
-        out.mkdir()
-        os.sync()
+    for number, tool in enumerate(tools):
+        out = folder / str(number)
+        out.mkdir(parents=True)
+        make_ready(source, 1)
         costs[tool.name] = run(tool.command(source, out), env=env)
-        written = sum(1 for path in out.rglob("*") if path.is_file())
+        written = sum(1 for _ in out.rglob("*.dcm"))
         if costs[tool.name].code or written not in (0, len(list(source.iterdir()))):
             raise SystemExit(f"{tool.name} ended with {costs[tool.name].code} and {written} files")
-        shutil.rmtree(out)
+        empty(out)
     return costs
+
+
+def make_ready(source: Path, times: int) -> None:
+    """Nothing waits to be written, and there is memory at hand for so many times the input."""
+    os.sync()
+    size = sum(path.stat().st_size for path in source.iterdir()) * times * 9 // 8
+    if size < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"):
+        run([PYTHON, "-S", "-c", _TOUCH, str(size)])
+
+
+def empty(folder: Path) -> None:
+    """Every file cut to nothing; the files themselves stay until the end."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
 
 
 def two_processes(command: Callable[..., Sequence[str]], source: Path, folder: Path, env: Mapping[str, str]) -> float:
     """How many times faster two workers are than one on six times the series, on the wall clock, their starts counted."""
     walls = []
     for parts in (1, 2):
-        out = folder / "scaled"
-        os.sync()
+        out = Path(tempfile.mkdtemp(dir=folder))
+        make_ready(source, SCALED_TIMES)
         began = time.perf_counter()
         started = [command(source, out, part, parts, SCALED_TIMES) for part in range(parts)]
         workers = [subprocess.Popen(one, env={**os.environ, **env}) for one in started]
         if sum(worker.wait() for worker in workers):  # all are waited for
             raise SystemExit("a worker failed")
         walls.append(time.perf_counter() - began)
-        shutil.rmtree(out)
+        empty(out)
     return walls[0] / walls[1]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import PYTHON, ROOT, run
+from common import PYTHON, ROOT, SHOKEN, run
 
-OURS, START, FLOOR = "shoken", "shoken on an empty folder", "copying alone"
+OURS, START, COMMAND, FLOOR = "shoken", "shoken on an empty folder", "the command shoken deid", "copying alone"
 PYDICOM, GDCMANON, DICOM_ANONYMIZER = "pydicom read+write", "gdcmanon", "dicom-anonymizer"
 WORKER = Path(__file__).with_name("deid_worker.py")
 _COPY = (
@@ -50,7 +50,13 @@ def floor(source: Path, out: Path, part: int = 0, parts: int = 1, times: int = 1
 def environment(folder: Path) -> dict[str, str]:
     """One thread, and Python as it is when a program is installed: compiled once (in the first round), not at every start."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**threads, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    return {
+        **threads,
+        "XDG_CONFIG_HOME": str(folder / "settings"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+    }
 
 
 def tools_in(folder: Path) -> tuple[list[Tool], dict[str, str]]:
@@ -60,6 +66,7 @@ def tools_in(folder: Path) -> tuple[list[Tool], dict[str, str]]:
         Tool(OURS, ours),
         Tool(PYDICOM, lambda source, out: [PYTHON, "-c", _COPY, str(source), str(out)]),
         Tool(START, lambda _, out: ours(folder / "none", out)),
+        Tool(COMMAND, lambda source, out: [SHOKEN, "deid", str(source), str(out), "--workers", "1"]),
         Tool(FLOOR, floor),
     ]
     absent = {}
