@@ -15,6 +15,7 @@ from pipelines.commands import data, doctor, exchange, identity, images, measuri
 from pipelines.commands.terminal import put, say
 
 DONE, PARTLY, USAGE, INTERNAL = 0, 1, 2, 3
+NEVER_LOGS = "deid"  # and so need not wait for what logs
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Entry point of the console script."""
+    vars(sys.modules["__main__"]).pop("__file__", None)  # or worker processes would run the script too, and import all this
     sys.exit(run(sys.argv[1:]))
 
 
@@ -87,6 +89,7 @@ def _say_version(*, wanted: bool) -> None:
 
 @app.callback()
 def shoken(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=lambda wanted: _say_version(wanted=wanted), is_eager=True, help="Say the version and stop."),
@@ -97,4 +100,7 @@ def shoken(
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     from pipelines import logs
 
-    logs.configure("info" if verbose else "warning")
+    if verbose or context.invoked_subcommand != NEVER_LOGS:
+        logs.configure("info" if verbose else "warning")
+    else:
+        logs.quiet_libraries()

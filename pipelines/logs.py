@@ -12,8 +12,6 @@ import warnings
 from collections.abc import MutableMapping
 from typing import Any
 
-import structlog
-
 FIELDS = frozenset(
     (
         "event", "level", "case", "task", "stage", "status", "reason", "seconds", "peak_mib", "count", "total",
@@ -24,6 +22,8 @@ FIELDS = frozenset(
 
 def configure(level: str = "warning") -> None:
     """Structured logs on stderr; call once a process."""
+    import structlog
+
     quiet_libraries()
     structlog.configure(
         processors=[structlog.processors.add_log_level, only_listed_fields, structlog.processors.KeyValueRenderer(key_order=["event"])],

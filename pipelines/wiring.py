@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.networks import sha256_of
 from cad.read.limits import USUAL, Limits
-from cad.tasks.task import Task, installed_tasks
 from cad.write.dicom_receiver import USUAL as ANY_RECEIVER
 from cad.write.dicom_receiver import Receiver
 from pipelines.config import Settings, SettingsError, state_folder
@@ -27,6 +26,7 @@ from pipelines.similar import no_index
 if TYPE_CHECKING:
     from cad.explain.similar import SimilarIndex
     from cad.model import ModelVersion
+    from cad.tasks.task import Task
     from pipelines.desk import Desk
     from pipelines.registry.on_mlflow import MlflowModels
 
@@ -100,6 +100,8 @@ def bench(settings: Settings) -> Bench:
 
 def tasks(store: FolderModels) -> dict[str, Task]:
     """Installed tasks, and those that an imported model brings along, by name, sorted."""
+    from cad.tasks.task import installed_tasks  # brings what images are worked on with; de-identification comes here without
+
     installed = installed_tasks()
     brought = (name for name in store.tasks() if name not in installed)
     return dict(sorted({**installed, **{name: task for name in brought if (task := _outside(name, store))}}.items()))

@@ -41,6 +41,9 @@ def deid(
     json: JsonOption = False,
 ) -> int:
     """De-identify every file; what cannot be is refused with a reason."""
+    from anonymizer import lean
+
+    lean.import_pydicom()  # pixels are decoded by the workers, where at all
     from pipelines.config import load_settings
 
     chosen = load_settings(settings, profile=profile, workers=workers, lang=lang)

@@ -28,7 +28,8 @@ class ProcessRunner:
     """`pipelines.ports.Runner` over a process pool; the cores are shared out between the workers.
 
     `queued` more jobs than workers are in flight, so that short jobs do not wait for this process between each other.
-    `prepare` is called first in every worker, before anything of the work is imported there; it must be importable by name.
+    `prepare` is called first in every worker, before anything of the work is imported there; it must be importable by name, and
+    the work must not log.
     """
 
     def __init__(self, workers: int = 0, jobs_per_worker: int = 16, queued: int = 0, prepare: Callable[[], None] | None = None) -> None:
@@ -109,7 +110,10 @@ def _start_worker(threads: int, prepare: Callable[[], None] | None) -> None:
     from pipelines import logs
 
     Thread(target=_end_with_parent, daemon=True).start()
-    logs.configure()
+    if prepare is None:
+        logs.configure()
+    else:
+        logs.quiet_libraries()
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     if "torch" in sys.modules:
