@@ -105,7 +105,8 @@ def worklist_page(rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapp
             totals=worklist_document(rows)["totals"],
             extra_totals=sorted((totals or {}).items()),
             unscreened=[_row(row, rank) for rank, row in ranked if row.status != SCREENED],
-            screened=[_row(row, rank) for rank, row in ranked if row.status == SCREENED],
+            unclaimed=[_row(row, rank) for rank, row in ranked if row.status == SCREENED and not row.ranked],
+            screened=[_row(row, rank) for rank, row in ranked if row.ranked],
             notes=lambda row: _notes(row["notes"], known),
         )
     )

@@ -20,6 +20,7 @@ AXES = {  # plane: (right, down) in LPS, as radiologists hang them
 }
 _NORMAL_OF = ("sagittal", "coronal", "axial")  # by the LPS axis the plane is across
 _LETTERS = (("L", "R"), ("P", "A"), ("H", "F"))
+_ALIGNED = 1e-6  # voxels a pixel: less is a plane along the voxels' own axes
 _OBLIQUE = 0.26  # cosine past which a second letter is added (15 degrees off)
 
 
@@ -122,15 +123,55 @@ def whole_slice(grid: Grid, index: int, pixels: int) -> Plane:
 
 def sample(volume: Volume, plane: Plane, outside: float) -> NDArray[np.float32]:
     """The volume on the plane, linear between voxels, (rows, columns) in its unit; `outside` beyond its outer faces."""
-    return sample_at(volume, plane.points_mm(), outside)
+    start, below, beside = (volume.grid.to_index(plane.to_mm(*pixel)) for pixel in ((0, 0), (1, 0), (0, 1)))
+    down, right = below - start, beside - start
+    if not ((np.abs(down) > _ALIGNED) & (np.abs(right) > _ALIGNED)).any():
+        return _sampled_along(volume, plane.shape, start, down, right, outside)
+    rows, columns = (np.arange(n, dtype=np.float64) for n in plane.shape)
+    index = [start[axis] + down[axis] * rows[:, None] + right[axis] * columns for axis in range(3)]
+    return _looked_up(volume, np.stack(index), outside)
 
 
 def sample_at(volume: Volume, points_mm: FloatArray, outside: float) -> NDArray[np.float32]:
     """The volume at LPS points (..., 3), linear between voxels; `outside` beyond its outer faces."""
-    index = volume.grid.to_index(points_mm)
-    inside = ((index >= -0.5) & (index <= np.asarray(volume.grid.shape) - 0.5)).all(axis=-1)
+    return _looked_up(volume, np.moveaxis(volume.grid.to_index(points_mm), -1, 0), outside)
+
+
+def _looked_up(volume: Volume, index: FloatArray, outside: float) -> NDArray[np.float32]:
+    """The volume at fractional indices (3, ...)."""
+    inside = np.logical_and.reduce([_within(index[axis], volume.grid.shape[axis]) for axis in range(3)])
     values = np.full(inside.shape, outside, dtype=np.float32)
     voxels: NDArray[Any] = volume.voxels.view(np.uint8) if volume.voxels.dtype == bool else volume.voxels
     if inside.any():  # a mask fills a corner of a picture: only there is anything to look up
-        values[inside] = ndimage.map_coordinates(voxels, index[inside].T, output=np.float32, order=1, mode="nearest")
+        values[inside] = ndimage.map_coordinates(voxels, index[:, inside], output=np.float32, order=1, mode="nearest")
     return values
+
+
+def _sampled_along(
+    volume: Volume, shape: tuple[int, int], start: FloatArray, down: FloatArray, right: FloatArray, outside: float
+) -> NDArray[np.float32]:
+    """The same for a plane along the volume's own axes, axis by axis: a tenth of the time of a look-up pixel by pixel."""
+    over, across = int(np.argmax(np.abs(down))), int(np.argmax(np.abs(right)))
+    at = [start[axis : axis + 1] for axis in range(3)]
+    at[over], at[across] = (start[a] + step[a] * np.arange(n) for a, step, n in zip((over, across), (down, right), shape, strict=True))
+    values: NDArray[Any] = volume.voxels
+    for axis in sorted(range(3), key=lambda axis: axis in (over, across)):  # first the slice, so that the rest is flat
+        values = _between(values, at[axis], axis)
+    flat = values.squeeze(axis=3 - over - across)
+    seen = [_within(at[axis], volume.grid.shape[axis]) for axis in range(3)]
+    shown = seen[over][:, None] & seen[across] & seen[3 - over - across]
+    return np.where(shown, flat if over < across else flat.T, np.float32(outside))
+
+
+def _between(values: NDArray[Any], at: FloatArray, axis: int) -> NDArray[np.float32]:
+    """Linear between neighbours along one axis, the outer ones held beyond the ends."""
+    last = values.shape[axis] - 1
+    held = np.clip(at, 0, last)
+    low = np.floor(held).astype(int)
+    share = np.asarray(held - low, dtype=np.float32).reshape([-1 if n == axis else 1 for n in range(values.ndim)])
+    below, above = (values.take(places, axis).astype(np.float32) for places in (low, np.minimum(low + 1, last)))
+    return np.asarray(below + (above - below) * share, dtype=np.float32)
+
+
+def _within(index: FloatArray, length: int) -> NDArray[np.bool_]:
+    return (index >= -0.5) & (index <= length - 0.5)

@@ -211,7 +211,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     "studies": ("Studies", "検査数"),
     "findings": ("Findings", "所見数"),
     "priority": ("Priority", "優先度"),
-    "priority_note": ("chance that at least one shown finding is real", "表示所見のうち少なくとも一つが真である確率"),
+    "priority_note": (
+        "chance that at least one finding with a claim is real; findings without one are told beside it, and not counted",
+        "較正が及ぶ所見のうち少なくとも一つが真である確率。較正が及ばない所見は計算に含めず併記します",
+    ),
+    "unclaimed_next": (
+        "Screened, but no confidence holds - read these before the ranked ones",
+        "解析済みだが確信度を示せない検査 － 順位のある検査より先に読影してください",
+    ),
+    "without_claim": ("%d without a claim", "較正が及ばない所見 %d 件"),
+    "no_claim": ("no claim", "確信度なし"),
+    "score_only": ("score %.2f, not calibrated", "スコア %.2f（較正外）"),
     "top_finding": ("Top finding", "最上位の所見"),
     "series_used": ("Series used / all", "使用 / 全シリーズ"),
     "files": ("Files", "ファイル数"),

@@ -29,6 +29,9 @@ class Counts:
 class WorklistRow:
     """One study. `priority` in [0, 1] orders the list; None means not screened, which a page shows first.
 
+    It rests on claimed findings alone. `unclaimed` findings have a confidence that their calibration does not cover, for the doubts in
+    `unclaimed_why`; `unclaimed_score` is what their confidences would come to, which orders studies that have nothing else.
+
     `report` and `thumbnail` are paths relative to the output folder, empty when there is none;
     `notes` say in one line each what a reader must know before trusting the row.
     Raises ShokenError when only one of "screened" and a priority is there.
@@ -45,6 +48,15 @@ class WorklistRow:
     thumbnail: str = ""
     report: str = ""
     notes: tuple[Refusal, ...] = ()
+    top_calibrated: bool = True
+    unclaimed: int = 0
+    unclaimed_why: tuple[str, ...] = ()
+    unclaimed_score: float = 0.0
+
+    @property
+    def ranked(self) -> bool:
+        """Whether a number can order it: screened, and not all it shows is without a claim."""
+        return self.priority is not None and not 0 < self.counts.findings <= self.unclaimed
 
     def __post_init__(self) -> None:
         if (self.status == SCREENED) != (self.priority is not None):
@@ -57,11 +69,12 @@ def row_of(report: CaseReport, *, files: int = 0, series: int = 0, thumbnail: st
     """The row of one report, linked as `cases/<case>/report.html`."""
     screened = report.status == SCREENED
     top = min(report.findings, key=lambda finding: finding.rank, default=None)
+    claimed, unclaimed = ([f for f in report.findings if f.claim.calibrated is told] for told in (True, False))
     chosen = {choice.series_instance_uid for choice in report.choices if choice.chosen}
     return WorklistRow(
         case=report.case,
         status=report.status,
-        priority=priority([f.confidence for f in report.findings]) if screened else None,
+        priority=priority([f.confidence for f in claimed]) if screened else None,
         counts=Counts(files, series, len(chosen), len(report.findings), len(report.refusals), len(report.warnings)),
         top_task=top.task if top else "",
         top_kind=top.kind if top else "",
@@ -70,6 +83,10 @@ def row_of(report: CaseReport, *, files: int = 0, series: int = 0, thumbnail: st
         thumbnail=thumbnail,
         report=f"cases/{report.case}/report.html",
         notes=report.warnings if screened else report.refusals + report.warnings,
+        top_calibrated=top.claim.calibrated if top else True,
+        unclaimed=len(unclaimed),
+        unclaimed_why=tuple(dict.fromkeys(doubt for f in unclaimed for doubt in f.claim.doubts)),
+        unclaimed_score=priority([f.confidence for f in unclaimed]),
     )
 
 
@@ -79,10 +96,18 @@ def priority(confidences: Sequence[float]) -> float:
 
 
 def in_order(rows: Iterable[WorklistRow]) -> tuple[tuple[int | None, WorklistRow], ...]:
-    """Every row with its rank: studies that were not screened first and without one, then by falling priority from 1; ties by case."""
-    ordered = sorted(rows, key=lambda row: (row.priority is not None, -(row.priority or 0.0), row.case))
-    unscreened = sum(row.priority is None for row in ordered)
-    return tuple((None if row.priority is None else place - unscreened, row) for place, row in enumerate(ordered, 1))
+    """Every row with its rank. First, and without one, studies that nothing can be claimed of; then by falling priority from 1.
+
+    Nothing can be claimed of what was not screened, and of what shows findings that no calibration covers: those come after, by the
+    score that is not to be believed. Of equal priority the study with more unclaimed findings is first, then by case.
+    """
+    ordered = sorted(rows, key=_place)
+    unranked = sum(not row.ranked for row in ordered)
+    return tuple((place - unranked if row.ranked else None, row) for place, row in enumerate(ordered, 1))
+
+
+def _place(row: WorklistRow) -> tuple[bool, bool, float, int, float, str]:
+    return row.priority is not None, row.ranked, -(row.priority or 0.0), -row.unclaimed if row.ranked else 0, -row.unclaimed_score, row.case
 
 
 def worklist_document(rows: Iterable[WorklistRow]) -> dict[str, Any]:

@@ -140,9 +140,9 @@ def _study_rows(result: Screening) -> list[tuple[object, ...]]:
             row.status,
             row.counts.findings,
             f"{row.top_kind} {row.top_diameter_mm:.1f} mm" if row.top_diameter_mm is not None else "",
-            f"{row.top_confidence:.2f}" if row.top_confidence is not None else "",
+            "" if row.top_confidence is None else f"{row.top_confidence:.2f}" if row.top_calibrated else "no claim",
             row.counts.files,
-            ", ".join(dict.fromkeys(note.reason for note in row.notes)),
+            ", ".join(dict.fromkeys((*row.unclaimed_why, *(note.reason for note in row.notes)))),
         )
         for _, row in in_order(result.rows)
     ]

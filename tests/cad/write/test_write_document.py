@@ -11,6 +11,7 @@ from case_phantom import finding, report
 from schema_check import faults, schema
 
 from cad.errors import Refusal, ShokenError
+from cad.finding import Claim, Finding
 from cad.report import CaseReport
 from cad.write.canonical import document_bytes, rounded
 from cad.write.document import case_document
@@ -113,8 +114,7 @@ def test_worklist_rows_are_as_their_schema_says():
 
 def test_a_row_sums_up_its_report():
     made = row_of(report(), files=60, series=3)
-    assert (made.top_kind, made.top_diameter_mm, made.top_confidence) == ("lung_nodule", 14.0, 0.87)
-    assert made.priority == pytest.approx(1 - 0.13 * 0.66)
+    assert (made.top_kind, made.top_diameter_mm, made.top_confidence, made.top_calibrated) == ("lung_nodule", 14.0, 0.87, True)
     assert (made.counts.findings, made.counts.series_screened, made.counts.refusals) == (2, 1, 2)
     assert made.report == "cases/c-7f3a91d2/report.html"
 
@@ -123,6 +123,51 @@ def test_a_study_that_was_not_screened_has_no_priority_even_with_findings():
     assert row_of(replace(report(), status="failed")).priority is None
     with pytest.raises(ShokenError, match="disagree"):
         WorklistRow("c", "not_screened", 0.5)
+
+
+def doubted(confidence: float, *doubts: str) -> Finding:
+    return replace(finding(1, confidence), claim=Claim(calibrated=False, doubts=doubts))
+
+
+def test_a_finding_without_a_claim_adds_nothing_to_the_priority_and_says_why():
+    shown = (
+        finding(1, 0.6),
+        replace(finding(2, 0.5), claim=Claim()),
+        doubted(0.99, "unsteady", "scan_unlike"),
+        doubted(0.98, "scan_unlike"),
+    )
+    made = row_of(replace(report(), findings=shown))
+    assert made.priority == pytest.approx(1 - 0.4 * 0.5)
+    assert (made.unclaimed, made.unclaimed_why) == (2, ("unsteady", "scan_unlike"))
+    assert made.unclaimed_score == pytest.approx(1 - 0.01 * 0.02)
+    assert made.ranked
+
+
+def test_the_order_follows_what_is_claimed_not_the_score():
+    def study(case: str, *findings: Finding) -> WorklistRow:
+        return row_of(replace(report(), case=case, findings=findings))
+
+    rows = [
+        study("odd, lower score", doubted(0.7, "scan_unlike")),
+        study("nothing shown"),
+        study("claimed, doubted beside it", finding(1, 0.3), doubted(0.99, "unsteady")),
+        study("odd, higher score", doubted(0.99, "scan_unlike")),
+        study("claimed", finding(1, 0.3)),
+        study("best", finding(1, 0.9)),
+        row("not screened", None),
+    ]
+    expected = [
+        (None, "not screened"),
+        (None, "odd, higher score"),
+        (None, "odd, lower score"),
+        (1, "best"),
+        (2, "claimed, doubted beside it"),
+        (3, "claimed"),
+        (4, "nothing shown"),
+    ]
+    assert [(rank, row.case) for rank, row in in_order(rows)] == expected
+    assert [rank for rank, _ in in_order(rows[::-1])] == [rank for rank, _ in expected]
+    assert list(faults(read(worklist_document(rows)), schema("worklist"))) == []
 
 
 def test_priority_of_no_findings_is_zero():

@@ -16,7 +16,7 @@ from case_phantom import exhibits, report, sections
 from cad.errors import Refusal, ShokenError
 from cad.explain.calibrators import METHODS
 from cad.explain.claim import SCAN_UNUSUAL, TAKES_AWAY
-from cad.finding import Measurement
+from cad.finding import Claim, Measurement
 from cad.report import CaseReport
 from cad.write.aorta import diameter_curve
 from cad.write.html import case_page, worklist_page
@@ -190,6 +190,16 @@ def test_the_worklist_shows_unscreened_studies_first_and_the_rest_by_priority():
     assert order == sorted(order)
     assert "5 Files refused" in text
     assert "no finding shown" in text
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", ("no claim", "1 without a claim")), ("ja", ("確信度なし", "較正が及ばない所見 1 件"))])
+def test_the_worklist_shows_no_chance_where_none_is_claimed_and_says_why(lang, said):
+    odd = replace(report().findings[0], confidence=0.9876, claim=Claim(calibrated=False, doubts=("scan_unlike",)))
+    rows = [row_of(replace(report(), case="c-known")), row_of(replace(report(), case="c-odd", findings=(odd,)))]
+    text = Page(worklist_page(rows, lang=lang)).text
+    assert text.index(words(lang)["unclaimed_next"]) < text.index("c-odd") < text.index(words(lang)["ranked"]) < text.index("c-known")
+    assert all(word in text for word in (*said, words(lang)["scan_unlike"], "0.99"))
+    assert "99 %" not in text
 
 
 def test_an_empty_worklist_says_so():

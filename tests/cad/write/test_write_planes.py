@@ -100,3 +100,23 @@ def test_outside_the_volume_shows_the_outside_value():
     values = planes.sample(volume, planes.centred("axial", volume.grid.box().centre_mm, 400, 80), -7.0)
     assert values[0, 0] == -7.0
     assert values[40, 40] != -7.0
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+@pytest.mark.parametrize("axes", [AXIAL, AXIAL_TURNED, CORONAL, SAGITTAL])
+@pytest.mark.parametrize("name", ["axial", "coronal", "sagittal"])
+@pytest.mark.parametrize("field_mm", [9.0, 90.0])
+def test_the_fast_way_along_the_axes_sees_what_a_look_up_of_every_pixel_sees(axes, flip, name, field_mm):
+    volume = placed(axes * flip)
+    plane = planes.centred(name, volume.grid.to_mm((3.3, 17.6, 21.2)), field_mm, 41)
+    expected = planes.sample_at(volume, plane.points_mm(), -5.0)
+    np.testing.assert_allclose(planes.sample(volume, plane, -5.0), expected, rtol=1e-5, atol=0.05)
+    assert (expected == -5.0).any() == (field_mm > 50)
+
+
+def test_a_mask_of_bools_and_one_slice_are_sampled_too() -> None:
+    grid = Grid.axial((1, 6, 6), (2.0, 1.0, 1.0))
+    mask = np.zeros(grid.shape, dtype=bool)
+    mask[0, 2:4, 2:4] = True
+    seen = planes.sample(Volume(mask, grid, "1"), planes.centred("axial", (2.5, 2.5, 0.4), 6.0, 6), 0.0)
+    np.testing.assert_allclose(seen, mask[0], atol=1e-6)
