@@ -196,7 +196,7 @@ class Exhibit:
     `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
     each on a grid of its own in the same LPS frame. `rank` is the finding's within its task; rank 0
     belongs to the task's case-level measurements (the aorta of a normal scan), whose `sections` run along the vessel.
-    `features` are what similar cases are looked for by (see cad.explain.similar).
+    `parts` are the labels of a label map by name, each a mask; `features` are what cad.explain.similar looks for.
     """
 
     task: str
@@ -206,3 +206,4 @@ class Exhibit:
     heatmap: Volume | None = None
     sections: tuple[CrossSection, ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[tuple[str, Volume], ...] = ()

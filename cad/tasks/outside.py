@@ -138,17 +138,15 @@ class OutsideTask:
 
     def _segmented(self, seen: Volume, volume: Volume, model: LoadedModel) -> TaskResult:
         labels = segmented(model.forward(STAGE), np.asarray(seen.voxels, dtype=np.float32), self.settings)
-        measurements, slices = [], volume.grid.shape[0]
-        for number, name in self.settings.labels:
-            mask = seen.like((labels == number).astype(np.uint8), unit="1")
-            measurements.append(_volume_of(mask, name))
+        slices = volume.grid.shape[0]
+        parts = tuple((name, seen.like((labels == number).astype(np.uint8), unit="1")) for number, name in self.settings.labels)
         whole = seen.like((labels > 0).astype(np.uint8), unit="1")
         return TaskResult(
             findings=(),
             funnel=Funnel(self.name, slices, slices, 0, 0, 0),
             model=model.version,
-            measurements=tuple(measurements),
-            exhibits=(Exhibit(self.name, 0, volume, whole),),
+            measurements=tuple(_volume_of(mask, name) for name, mask in parts),
+            exhibits=(Exhibit(self.name, 0, volume, whole, parts=parts),),
         )
 
     def _detected(self, seen: Volume, volume: Volume, model: LoadedModel, lang: str) -> TaskResult:

@@ -18,7 +18,7 @@ from cad.write.document import case_document
 from cad.write.folder import write_folder
 from cad.write.html import case_page
 from cad.write.key_images import case_images, image_name
-from cad.write.pdf import lacking, pdf_bytes, printed_source
+from cad.write.pdf import lacking, pdf_bytes
 
 if TYPE_CHECKING:
     from cad.write.dicom import DicomFiles
@@ -42,7 +42,7 @@ def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, re
     files = {f"{IMAGES}/{name}": data for name, data in images.items()}
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
     if not lacking(report.lang):
-        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, source=printed_source), images)
+        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), images)
     if objects:
         files |= objects.with_report(files["report.pdf"]) if "report.pdf" in files else objects.files
     write_folder(folder, files)

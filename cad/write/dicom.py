@@ -24,7 +24,7 @@ from cad.write.dicom_pdf import encapsulated_pdf
 from cad.write.dicom_receiver import Receiver
 from cad.write.dicom_seg import Segment, segmentation
 from cad.write.dicom_source import Source, mask_on_frames, source_of
-from cad.write.dicom_sr import structured_report
+from cad.write.dicom_sr import structured_reports
 from cad.write.key_images import image_name, paired
 
 
@@ -55,7 +55,7 @@ def dicom_files(report: CaseReport, exhibits: Sequence[Exhibit], images: Mapping
     outlines, marked = _outlined(marked, maker, receiver)
     marked = [replace(each, map=_map(each, images, maker, receiver)) for each in marked]
     keys = key_objects("kos.dcm", report.findings, sources.read(), outlines, maker)
-    made = (*outlines, *(each.map for each in marked), structured_report("sr.dcm", report, marked, maker), keys)
+    made = (*outlines, *(each.map for each in marked), *structured_reports(report, marked, maker), keys)
     return DicomFiles({one.name: one.data for one in made if one}, sources.warnings(report.case), marked[0].source, maker)
 
 
@@ -97,8 +97,16 @@ def _marked(report: CaseReport, exhibits: Sequence[Exhibit], sources: _Sources, 
     for exhibit in (exhibit for exhibit in exhibits if exhibit.rank == 0):
         source, model = sources.of(exhibit.image), models.get(exhibit.task)
         if source and model:
-            tracking = exhibit.task, maker.uid("tracking", exhibit.task, exhibit.mask.digest() if exhibit.mask else "")
-            yield Marked(exhibit.task, coded.STRUCTURES.get(exhibit.task, coded.meant(exhibit.task)), tracking, model, source, exhibit)
+            for name, part in _parts(exhibit):
+                tracking = name, maker.uid("tracking", name, part.mask.digest() if part.mask else "")
+                yield Marked(exhibit.task, coded.structure(name), tracking, model, source, part)
+
+
+def _parts(exhibit: Exhibit) -> Iterator[tuple[str, Exhibit]]:
+    """What is outlined, by name: each label of a label map, or the task's one structure."""
+    yield from ((name, replace(exhibit, mask=mask, parts=())) for name, mask in exhibit.parts)
+    if not exhibit.parts:
+        yield exhibit.task, exhibit
 
 
 def _tracking(maker: Maker, finding: Finding, mask_sha256: str) -> tuple[str, str]:

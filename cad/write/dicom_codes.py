@@ -102,6 +102,16 @@ def meant(kind: str) -> Meant:
     return KINDS.get(kind, lesion)
 
 
+def structure(name: str) -> Meant:
+    """What a task outlines, or a label map's label: the SNOMED CT structure of that very name, left and right beside it, else our own."""
+    side, bare = next(
+        ((side, name.replace(f"_{side}", "").replace(f"{side}_", "")) for side in SIDES if side in name.split("_")), ("", name)
+    )
+    code = getattr(_SCT, "".join(word.capitalize() for word in bare.split("_")), None)
+    type_ = code if code and not side else private(name)
+    return STRUCTURES.get(name, Meant(_SCT.AnatomicalStructure, type_, code))
+
+
 def concept(name: str) -> Concept:
     """What a measurement is called."""
     if name in AORTA_SITES:

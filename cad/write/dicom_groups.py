@@ -16,7 +16,6 @@ from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
     ContentSequence,
-    CoordinatesForMeasurement,
     FindingSite,
     ImageContentItem,
     ImageRegion,
@@ -27,7 +26,6 @@ from highdicom.sr import (
     PlanarROIMeasurementsAndQualitativeEvaluations,
     QualitativeEvaluation,
     ReferencedSegment,
-    SourceImageForMeasurementGroup,
     SourceImageForRegion,
     SourceSeriesForSegmentation,
     TextContentItem,
@@ -85,24 +83,32 @@ def finding_groups(marked: Marked, measurements: Sequence[found.Measurement]) ->
     return groups
 
 
-def structure_group(marked: Marked) -> Group | None:
-    """The outline of a structure; its measurements stand at their landmarks."""
-    return None if marked.segment is None else _volumetric(marked, marked.segment, ())
+def structure_groups(marked: Marked) -> list[Group]:
+    """The outline of a structure, and on the slice where it is largest; its measurements stand at their landmarks."""
+    planar = _planar(marked, ())
+    return [] if marked.segment is None else [_volumetric(marked, marked.segment, ()), *([planar] if planar else [])]
+
+
+def has_place(group: Group) -> bool:
+    """Whether a group is drawn on an image."""
+    return any(item.ValueType == "SCOORD" for item in group[0].ContentSequence)
 
 
 def landmark_group(measurement: found.Measurement, marked: Marked, tracking: tuple[str, str]) -> Group:
     """One measured place, a point on the nearest source picture; not measurable is said, with the reason as a code."""
     site = coded.AORTA_SITES.get(measurement.name) or marked.meaning.site
-    at = _point_at(measurement, marked.source)
-    return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(tracking[1], tracking[0]),
-        finding_type=coded.private(measurement.name),
-        finding_sites=[FindingSite(site)] if site else None,
-        algorithm_id=_algorithm(marked.model),
-        measurements=_numbers([measurement], at),
-        qualitative_evaluations=_classes([measurement]),
-        source_images=[_source_image(marked.source.nearest(measurement.position_mm))] if measurement.position_mm else None,
-    )
+    said = {
+        "tracking_identifier": TrackingIdentifier(tracking[1], tracking[0]),
+        "finding_type": coded.private(measurement.name),
+        "finding_sites": [FindingSite(site)] if site else None,
+        "algorithm_id": _algorithm(marked.model),
+        "measurements": _numbers([measurement]),
+        "qualitative_evaluations": _classes([measurement]),
+    }
+    point = _point_at(measurement, marked.source)
+    if point is None:
+        return MeasurementsAndQualitativeEvaluations(**said)
+    return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_region=point, **said)
 
 
 def task_group(funnel: Funnel, novelty: Novelty | None, model: ModelVersion | None, tracking: tuple[str, str]) -> Group:
@@ -122,7 +128,7 @@ def task_group(funnel: Funnel, novelty: Novelty | None, model: ModelVersion | No
 
 
 def _common(marked: Marked, measurements: Sequence[found.Measurement]) -> dict[str, Any]:
-    certainty = [] if marked.finding is None else [_certainty(marked.finding.confidence)]
+    certainty = [] if marked.finding is None else [_certainty(marked.finding)]
     return {
         "tracking_identifier": TrackingIdentifier(marked.tracking[1], marked.tracking[0]),
         "finding_category": marked.meaning.category,
@@ -130,7 +136,7 @@ def _common(marked: Marked, measurements: Sequence[found.Measurement]) -> dict[s
         "finding_sites": _sites(marked),
         "algorithm_id": _algorithm(marked.model),
         "measurements": [*certainty, *_numbers(measurements)],
-        "qualitative_evaluations": [*_classes(measurements), *_trust(marked.finding)],
+        "qualitative_evaluations": [*_classes(measurements), *_claim(marked.finding), *_trust(marked.finding)],
     }
 
 
@@ -157,7 +163,7 @@ def _planar(marked: Marked, measurements: Sequence[found.Measurement]) -> Group 
 def _outline(marked: Marked) -> tuple[Frame, NDArray[np.float64]] | None:
     """The longest contour on the frame where the outline is largest, (column, row) with (0, 0) at the corner of the first pixel."""
     pixels = marked.pixels
-    if marked.finding is None or pixels is None or not pixels.any():
+    if pixels is None or not pixels.any():
         return None
     index = int(pixels.sum(axis=(1, 2)).argmax())
     contours = find_contours(np.pad(pixels[index], 1).astype(np.float64), 0.5)
@@ -201,12 +207,12 @@ def _sites(marked: Marked) -> list[FindingSite] | None:
     return [FindingSite(marked.meaning.site, laterality=side)]
 
 
-def _numbers(measurements: Iterable[found.Measurement], at: tuple[CoordinatesForMeasurement, ...] = ()) -> list[Measurement]:
+def _numbers(measurements: Iterable[found.Measurement]) -> list[Measurement]:
     """Every number that was measured; the rest is among the classes, with its reason."""
-    return [_number(m, m.value, at) for m in measurements if m.value is not None]
+    return [_number(m, m.value) for m in measurements if m.value is not None]
 
 
-def _number(measurement: found.Measurement, value: float, at: tuple[CoordinatesForMeasurement, ...]) -> Measurement:
+def _number(measurement: found.Measurement, value: float) -> Measurement:
     concept, unit = coded.concept(measurement.name), coded.unit(measurement.unit)
     return Measurement(
         concept.name,
@@ -215,7 +221,6 @@ def _number(measurement: found.Measurement, value: float, at: tuple[CoordinatesF
         derivation=concept.derivation,
         method=_method(measurement.method) if measurement.method else None,
         properties=_uncertainty(value, measurement.interval, unit),
-        referenced_coordinates=list(at) or None,
     )
 
 
@@ -233,8 +238,18 @@ def _uncertainty(value: float, interval: tuple[float, float] | None, unit: Code)
     return properties
 
 
-def _certainty(confidence: float) -> Measurement:
-    return Measurement(coded.CERTAINTY, _short(100 * confidence), coded.unit("%"))
+def _certainty(finding: found.Finding) -> Measurement:
+    """The calibrated confidence; where the calibration does not cover the finding it is a score, under a name of its own."""
+    name = coded.CERTAINTY if finding.claim.calibrated else coded.private("score_not_calibrated")
+    return Measurement(name, _short(100 * finding.confidence), coded.unit("%"))
+
+
+def _claim(finding: found.Finding | None) -> list[QualitativeEvaluation]:
+    """The verdict, and each doubt that stands beside it or takes it away."""
+    if finding is None:
+        return []
+    verdict = [QualitativeEvaluation(coded.private("verdict"), coded.private(finding.claim.verdict))] if finding.claim.verdict else []
+    return [*verdict, *(QualitativeEvaluation(coded.private("doubt"), coded.private(doubt)) for doubt in finding.claim.doubts)]
 
 
 def _classes(measurements: Iterable[found.Measurement]) -> list[QualitativeEvaluation]:
@@ -262,22 +277,18 @@ def _algorithm(model: ModelVersion) -> AlgorithmIdentification:
     return AlgorithmIdentification(name=model.name, version=model.version, parameters=parameters)
 
 
-def _point_at(measurement: found.Measurement, source: Source) -> tuple[CoordinatesForMeasurement, ...]:
+def _point_at(measurement: found.Measurement, source: Source) -> ImageRegion | None:
     if measurement.position_mm is None or measurement.value is None:
-        return ()
+        return None
     frame = source.nearest(measurement.position_mm)
     row, column = frame.to_pixel(np.asarray(measurement.position_mm)) + 0.5
     if not (0 <= row <= source.rows and 0 <= column <= source.columns):
-        return ()
-    return (CoordinatesForMeasurement("POINT", np.array([[column, row]]), SourceImageForRegion(*_reference(frame))),)
+        return None
+    return ImageRegion("POINT", np.array([[column, row]]), SourceImageForRegion(*_reference(frame)))
 
 
 def _reference(frame: Frame) -> tuple[str, str, list[int] | None]:
     return frame.sop_class_uid, frame.sop_instance_uid, [frame.number] if frame.number else None
-
-
-def _source_image(frame: Frame) -> SourceImageForMeasurementGroup:
-    return SourceImageForMeasurementGroup(*_reference(frame))
 
 
 def _method(text: str) -> CodedConcept:

@@ -1,8 +1,11 @@
-"""A case as a structured report: measurements and evaluations of every finding (PS3.16 TID 1500, the root that IHE AIR asks for)."""
+"""A case as structured reports (PS3.16 TID 1500, the root that IHE AIR asks for): what has a place in the images, and what has none.
+
+Two documents, since OHIF 3.12 shows nothing of one in which a single measurement group has no coordinates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -20,22 +23,36 @@ from pydicom.sr.codedict import codes
 from cad.finding import Measurement
 from cad.report import CaseReport
 from cad.write import dicom_codes as coded
-from cad.write.dicom_groups import Group, Marked, finding_groups, landmark_group, structure_group, task_group
+from cad.write.dicom_groups import Group, Marked, finding_groups, has_place, landmark_group, structure_groups, task_group
 from cad.write.dicom_made import MANUFACTURER, Made, Maker, derived_uid, finished, software_version
 
-NUMBER = 9002
+NUMBER, NUMBER_OF_REST = 9002, 9005
 _LANGUAGES = MappingProxyType({"en": ("en", "English"), "ja": ("ja", "Japanese")})
 
 
-def structured_report(name: str, report: CaseReport, marked: Sequence[Marked], maker: Maker) -> Made:
-    """Every finding, structure, landmark and task of a case. `marked` has the findings best first, then structures; not empty."""
-    arguments = {**maker.start(NUMBER), **maker.equipment()}
+def structured_reports(report: CaseReport, marked: Sequence[Marked], maker: Maker) -> tuple[Made, ...]:
+    """`sr.dcm`: findings, structures and landmarks where they lie; `sr-tasks.dcm`: tasks, and what could not be measured.
+
+    `marked` has the findings best first, then structures; not empty.
+    """
+    groups = _groups(report, marked, maker)
+    here = {group.tracking_uid for group in groups if has_place(group)}
+    placed = [group for group in groups if group.tracking_uid in here]
+    rest = [group for group in groups if group.tracking_uid not in here]
+    documents = (("sr.dcm", "Shoken measurements", NUMBER, placed), ("sr-tasks.dcm", "Shoken tasks, not measured", NUMBER_OF_REST, rest))
+    return tuple(_document(*told, report, marked, maker) for told in documents if told[-1])
+
+
+def _document(
+    name: str, title: str, number: int, groups: Iterable[Group], report: CaseReport, marked: Sequence[Marked], maker: Maker
+) -> Made:
+    arguments = {**maker.start(number), **maker.equipment()}
     document = Comprehensive3DSR(
         evidence=[*_sources(marked), *_objects(marked)],
         content=MeasurementReport(
             observation_context=_observer(maker),
             procedure_reported=coded.PROCEDURES.get(marked[0].source.modality, codes.SCT.ImagingProcedure),
-            imaging_measurements=_groups(report, marked, maker),
+            imaging_measurements=list(groups),
             title=codes.DCM.ImagingMeasurementReport,
             language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(_language(report.lang)),
         ),
@@ -43,7 +60,7 @@ def structured_report(name: str, report: CaseReport, marked: Sequence[Marked], m
         is_final=False,
         is_verified=False,
         coding_schemes=[_own_scheme()],
-        series_description="Shoken measurements",
+        series_description=title,
         **arguments,
     )
     return finished(name, document, marked[0].source, maker)
@@ -52,7 +69,7 @@ def structured_report(name: str, report: CaseReport, marked: Sequence[Marked], m
 def _groups(report: CaseReport, marked: Sequence[Marked], maker: Maker) -> list[Group]:
     structures = [each for each in marked if each.finding is None]
     groups = [group for each in marked if each.finding for group in finding_groups(each, _own(each, report.measurements))]
-    groups += [group for each in structures if (group := structure_group(each))]
+    groups += [group for each in structures for group in structure_groups(each)]
     owner = (structures or list(marked))[0]
     groups += [landmark_group(m, owner, _tracking(maker, m.name)) for m in report.measurements]
     models, novelty = {model.name: model for model in report.models}, {each.task: each for each in report.novelty}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,12 +20,15 @@ from cad.report import CaseReport
 from cad.space import Point
 from cad.write.charts import curve_figure, funnel_figure
 from cad.write.growth_chart import growth_figure
+from cad.write.pdf import PICTURE
+from cad.write.sentences import in_language
 from cad.write.words import millimetres, number, span, unit, word, words
 from cad.write.worklist import SCREENED, WorklistRow, in_order, worklist_document
 
 FAMILIAR = "familiar"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FINDING_IMAGE = re.compile(r"finding-(\d+)-(\w+)\.png")
+_VARIABLE = re.compile(r"(--\w+): ([^;]+);")
 _CASE_IMAGE = re.compile(r"case-(\w+)\.png")
 
 
@@ -58,23 +61,27 @@ def case_page(
     images: Mapping[str, bytes],
     curve: Sequence[tuple[float, float]] = (),
     *,
-    source: Callable[[str, bytes], str] = embedded,
+    paper: bool = False,
 ) -> str:
-    """`report.html` of one case in the report's language.
+    """`report.html` of one case in the report's language; with `paper` the page that becomes `report.pdf` (see cad.write.pdf).
+
+    A page for paper says the same in fewer elements, since its printer takes a millisecond for each: measurements as columns of
+    lines, methods as letters, no jumps.
 
     `images` are PNG bytes by file name: `finding-01-key.png` and `case-aorta_ct.png` (see key_images);
-    `curve` is (mm along the centreline, diameter in mm); `source` says what stands in the page for a picture.
+    `curve` is (mm along the centreline, diameter in mm).
     """
     known = words(report.lang)
-    sources = {name: source(name, data) for name, data in sorted(images.items())}
+    sources = {name: PICTURE + name if paper else embedded(name, data) for name, data in sorted(images.items())}
     return (
         _environment(report.lang)
         .get_template("case.html")
         .render(
             report=report,
             w=known,
+            paper=paper,
             csp=_policy("img-src data:"),
-            css=Markup(_stylesheet()),  # noqa: S704 - our own file, no value goes into it
+            css=Markup(_paper_stylesheet() if paper else _stylesheet()),  # noqa: S704 - our own file, no value goes into it
             findings=sorted(report.findings, key=lambda finding: finding.rank),
             growth_of=growth_figure,
             images_of=lambda finding: _pictures(sources, finding.rank),
@@ -100,6 +107,7 @@ def worklist_page(rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapp
         .render(
             w=known,
             lang=lang,
+            paper=False,
             csp=_policy("img-src 'self' file: data:"),
             css=Markup(_stylesheet()),  # noqa: S704 - our own file, no value goes into it
             totals=worklist_document(rows)["totals"],
@@ -107,7 +115,7 @@ def worklist_page(rows: Sequence[WorklistRow], *, lang: str = "en", totals: Mapp
             unscreened=[_row(row, rank) for rank, row in ranked if row.status != SCREENED],
             unclaimed=[_row(row, rank) for rank, row in ranked if row.status == SCREENED and not row.ranked],
             screened=[_row(row, rank) for rank, row in ranked if row.ranked],
-            notes=lambda row: _notes(row["notes"], known),
+            notes=lambda row: _notes(row["notes"], lang, known),
         )
     )
 
@@ -117,8 +125,8 @@ def _row(row: WorklistRow, rank: int | None) -> dict[str, Any]:
     return {**shown, "rank": rank, "link": _relative(row.report), "thumbnail": _relative(row.thumbnail)}
 
 
-def _notes(notes: Sequence[Any], known: Mapping[str, str]) -> Markup:
-    return Markup("<br>").join(escape(f"{word(known, note.reason)}: {note.detail}") for note in notes)
+def _notes(notes: Sequence[Any], lang: str, known: Mapping[str, str]) -> Markup:
+    return Markup("<br>").join(escape(f"{word(known, note.reason)}: {in_language(lang, note.detail)}") for note in notes)
 
 
 def _relative(path: str) -> str:
@@ -164,7 +172,19 @@ def _point(point: Point) -> str:
 
 @cache
 def _stylesheet() -> str:
-    source, _, _ = _templates().get_source(Environment(autoescape=True), "style.css")
+    return f"{_source('style.css')}@media print {{\n{_source('paper.css')}}}\n"
+
+
+@cache
+def _paper_stylesheet() -> str:
+    """What a printer needs: its variables filled in, which saves it a tenth of its time."""
+    both = _source("style.css") + _source("paper.css")
+    values = dict(_VARIABLE.findall(both))
+    return re.sub(r"var\((--\w+)\)", lambda used: values[used[1]], _VARIABLE.sub("", both))
+
+
+def _source(name: str) -> str:
+    source, _, _ = _templates().get_source(Environment(autoescape=True), name)
     return source
 
 
@@ -184,6 +204,8 @@ def _environment(lang: str) -> Environment:
         "percent": _percent,
         "point": _point,
         "unit": unit,
+        "said": lambda text: in_language(lang, text),
         "word": lambda name: word(known, name),
+        "scored": lambda stage: f"{word(known, stage[0])} {number(stage[1])}",
     }
     return made

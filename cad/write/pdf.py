@@ -44,11 +44,6 @@ def lacking(lang: str) -> str:
     return f"no installed font shows {len(unknown)} of the {len(letters)} letters that its reports use" if unknown else ""
 
 
-def printed_source(name: str, _data: bytes) -> str:
-    """What stands in a page for print where a picture comes (see `cad.write.html.case_page`)."""
-    return PICTURE + name
-
-
 def _printed(page: str, pictures: Mapping[str, bytes]) -> tuple[bytes, frozenset[int]]:
     """The PDF, and the code points that no font of this machine shows."""
     try:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from cad.errors import Refusal
-from cad.finding import Candidate, Claim, Clause, CrossSection, Evidence, Exhibit, Faithfulness, Finding, Measurement, Statement
+from cad.finding import (
+    Candidate,
+    Claim,
+    Clause,
+    CrossSection,
+    Evidence,
+    Exhibit,
+    Faithfulness,
+    Finding,
+    Measurement,
+    Similar,
+    SimilarCase,
+    Statement,
+)
 from cad.model import ModelVersion, OperatingPoint
 from cad.report import CaseReport, FamilyNovelty, Funnel, Novelty, OddFeature, Reliability, SeriesChoice, Technique
 from cad.space import Box, Grid
@@ -206,3 +220,27 @@ def report(lang: str = "en", *, findings: int = 2) -> CaseReport:
         settings_sha256="e7" * 32,
         lang=lang,
     )
+
+
+def crowded(findings: int) -> tuple[CaseReport, tuple[Exhibit, ...]]:
+    """A case as full as they come: so many findings, each with 25 measurements, a prior's volume and similar cases."""
+    shown, seen = [], []
+    for rank in range(1, findings + 1):
+        one, exhibit = finding(2 - rank % 2, 0.9 / rank), exhibits()[(rank - 1) % 2]
+        shown.append(replace(one, rank=rank, measurements=_all_measured(one), evidence=replace(one.evidence, similar=ALIKE)))
+        seen.append(replace(exhibit, rank=rank))
+    return replace(report(), findings=tuple(shown)), (*seen, exhibits()[-1])
+
+
+ALIKE = Similar(
+    tuple(SimilarCase(0.6 + n / 5, ("lesion", "look_alike")[n % 2], "simulated", 8.0 + n, "solid") for n in range(5)), 214, "ab" * 32, 2.4
+)
+
+
+def _all_measured(one: Finding) -> tuple[Measurement, ...]:
+    names = ("median_hu", "p05_hu", "p95_hu", "sd_hu", "solid_fraction", "calcified_fraction", "margin_width", "spiculation_index")
+    more = [Measurement(name, 12.3, "1", f"way {n % 6}", (11.0, 14.0)) for n, name in enumerate((*names, "lobulation_index"))]
+    prior = (Measurement("prior_volume", 400.0, "mm3", "outline", (320.0, 500.0)), Measurement("prior_interval", 182.0, "d", "dates"))
+    grown = Measurement("volume_change", 125.0, "%", "volumes", (60.0, 200.0), label="grown")
+    hints = [Measurement(name, None, "", "guideline", label="lung_rads_2") for name in ("lung_rads_2022", "fleischner_2017")]
+    return (*one.measurements, *more, *prior, grown, *hints, *more[:2])

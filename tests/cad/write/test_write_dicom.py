@@ -18,7 +18,7 @@ from highdicom.sr import Comprehensive3DSR, srread
 from pydicom.sr.codedict import codes
 
 from cad.errors import Refusal, ShokenError
-from cad.finding import Exhibit
+from cad.finding import Claim, Exhibit
 from cad.read.segmentation import read_segmentation
 from cad.space import Grid
 from cad.volume import Volume
@@ -42,10 +42,10 @@ def files(volume):
 
 
 def test_a_case_has_each_object_once(files):
-    assert sorted(files.files) == ["kos.dcm", "map-01.dcm", "seg.dcm", "sr.dcm"]
+    assert sorted(files.files) == ["kos.dcm", "map-01.dcm", "seg.dcm", "sr-tasks.dcm", "sr.dcm"]
     assert files.warnings == ()
     uids = [parsed(files, name).SOPInstanceUID for name in files.files]
-    assert len(set(uids)) == 4
+    assert len(set(uids)) == 5
 
 
 @pytest.mark.parametrize("encoding", SEGMENTATIONS)
@@ -95,7 +95,7 @@ def test_frames_of_one_enhanced_object_are_named_by_their_numbers(tmp_path):
     files = made(read)
     assert files.warnings == ()
     source, report = source_of(read), Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm"))
-    (planar,) = report.content.get_planar_roi_measurement_groups()
+    planar = drawn_nodule(report)
     reference = planar.roi.ContentSequence[0].ReferencedSOPSequence[0]
     (frame,) = [frame for frame in source.frames if frame.number == int(reference.ReferencedFrameNumber)]
     assert frame.off_mm(np.array(BALL_MM)) < 2.5
@@ -186,7 +186,7 @@ def test_the_report_says_it_in_codes_and_refers_to_what_is_there(files):
 
 def test_the_planar_group_draws_the_outline_on_its_slice(volume, files):
     report = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm"))
-    (planar,) = report.content.get_planar_roi_measurement_groups()
+    planar = drawn_nodule(report)
     points = planar.roi.value
     source = source_of(volume)
     uid = planar.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
@@ -196,8 +196,68 @@ def test_the_planar_group_draws_the_outline_on_its_slice(volume, files):
     assert np.abs(np.array(away) - RADIUS_MM).max() < 0.8
 
 
+def drawn_nodule(report: Comprehensive3DSR):
+    (planar,) = [g for g in report.content.get_planar_roi_measurement_groups() if g.finding_type == codes.SCT.Nodule]
+    return planar
+
+
+def test_every_group_of_the_first_report_has_a_place_and_the_second_has_the_rest(files):
+    """OHIF 3.12 draws nothing of a report in which one group has no coordinates (groups of one tracking UID are one to it)."""
+    first, second = (parsed(files, name).ContentSequence[-1].ContentSequence for name in ("sr.dcm", "sr-tasks.dcm"))
+    drawn, all_of_them = set(), set()
+    for group in first:
+        (uid,) = [item.UID for item in group.ContentSequence if item.ConceptNameCodeSequence[0].get("CodeValue") == "112040"]  # tracking
+        all_of_them.add(uid)
+        drawn |= {uid for item in group.ContentSequence if item.ValueType == "SCOORD"}
+    assert drawn == all_of_them
+    assert len(drawn) == 3  # the nodule, the aorta, its widest place
+    assert not any(item.ValueType == "SCOORD" for group in second for item in group.ContentSequence)
+    assert len(second) == 3  # the sinus, which is not in the scan, and two tasks
+
+
+def test_a_landmark_is_a_point_where_it_was_measured(volume, files):
+    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_planar_roi_measurement_groups()
+    (widest,) = [group for group in groups if group.finding_type.value == "aorta_max"]
+    uid = widest.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    (frame,) = [frame for frame in source_of(volume).frames if frame.sop_instance_uid == uid]
+    ((column, row),) = widest.roi.value
+    (position,) = [m.position_mm for m in case_report(volume).measurements if m.name == "aorta_max"]
+    assert np.linalg.norm((frame.affine @ (row - 0.5, column - 0.5, 1) - position)[:2]) < 0.01
+    assert frame.off_mm(np.array(position)) <= 1.26
+
+
+def test_a_confidence_that_no_calibration_covers_is_not_called_a_certainty(volume):
+    report = case_report(volume)
+    odd = replace(report.findings[0], claim=Claim("unsure", 0.9, (0, 0), False, ("scan_unlike",)))
+    files = dicom_files(replace(report, findings=(odd,)), exhibits(volume), {}, USUAL)
+    for group in Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_volumetric_roi_measurement_groups():
+        if group.finding_type == codes.SCT.Nodule:
+            assert {m.name.value: m.value for m in group.get_measurements()}["score_not_calibrated"] == 87.0
+            assert codes.DCM.CertaintyOfFinding not in [m.name for m in group.get_measurements()]
+            said = {(e.name.value, e.value.value) for e in group.get_qualitative_evaluations()}
+            assert said >= {("doubt", "scan_unlike"), ("verdict", "unsure")}
+
+
+def test_a_label_map_becomes_a_segment_a_label(volume):
+    whole, report = exhibits(volume)[-1], case_report(volume)
+    masks = [np.zeros(whole.mask.grid.shape, dtype=np.uint8) for _ in range(3)]
+    for place, mask in enumerate(masks):
+        mask[1:4, 3:8, 3 + 9 * place : 9 + 9 * place] = 1
+    names = ("spleen", "kidney_left", "odd_thing")
+    parts = tuple((name, whole.mask.like(mask)) for name, mask in zip(names, masks, strict=True))
+    files = dicom_files(replace(report, findings=()), (replace(whole, parts=parts, sections=()),), {}, USUAL)
+    seg = Segmentation.from_dataset(parsed(files, "seg.dcm"))
+    described = [seg.get_segment_description(number) for number in (1, 2, 3)]
+    assert [d.segmented_property_type for d in described[:1]] == [codes.SCT.Spleen]
+    assert [d.segmented_property_type.value for d in described[1:]] == ["kidney_left", "odd_thing"]
+    assert described[1].anatomic_regions[0] == codes.SCT.Kidney
+    assert len({d.tracking_uid for d in described}) == 3
+
+
 def test_landmarks_and_tasks_have_groups_of_their_own(files):
-    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_image_measurement_groups()
+    documents = [Comprehensive3DSR.from_dataset(parsed(files, name)) for name in ("sr.dcm", "sr-tasks.dcm")]
+    groups = [group for document in documents for group in document.content.get_image_measurement_groups()]
+    groups += [group for document in documents for group in document.content.get_planar_roi_measurement_groups()]
     by_name = {group.finding_type.value: group for group in groups}
     widest = by_name["aorta_max"].get_measurements()[0]
     assert (widest.name, widest.value, widest.derivation) == (codes.SCT.Diameter, 42.0, codes.SCT.Maximum)
@@ -211,16 +271,16 @@ def test_landmarks_and_tasks_have_groups_of_their_own(files):
 def test_a_case_without_findings_still_says_that_a_task_looked(volume):
     report = replace(case_report(volume), findings=(), measurements=())
     files = dicom_files(report, (Exhibit("lung_nodule_ct", 0, volume),), {}, USUAL)
-    assert sorted(files.files) == ["sr.dcm"]
-    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_image_measurement_groups()
+    assert sorted(files.files) == ["sr-tasks.dcm"]
+    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr-tasks.dcm")).content.get_image_measurement_groups()
     assert {group.finding_type.value for group in groups} == {"lung_nodule_ct", "aorta_ct"}
 
 
 def test_a_finding_without_an_outline_is_drawn_as_its_box(volume):
     bare = replace(exhibits(volume)[0], mask=None, heatmap=None)
     files = dicom_files(case_report(volume), (bare,), {}, USUAL)
-    assert sorted(files.files) == ["kos.dcm", "sr.dcm"]
-    (planar,) = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_planar_roi_measurement_groups()
+    assert sorted(files.files) == ["kos.dcm", "sr-tasks.dcm", "sr.dcm"]
+    planar = drawn_nodule(Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")))
     assert np.ptp(planar.roi.value, axis=0) == pytest.approx([2 * RADIUS_MM / 0.8] * 2, abs=0.01)
 
 

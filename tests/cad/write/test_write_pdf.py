@@ -26,7 +26,7 @@ from cad.write.aorta import diameter_curve
 from cad.write.case import write_case
 from cad.write.html import case_page
 from cad.write.key_images import case_images
-from cad.write.pdf import lacking, pdf_bytes, printed_source
+from cad.write.pdf import lacking, pdf_bytes
 from cad.write.words import words
 
 MARK = "only-this-machine-knows"
@@ -46,7 +46,7 @@ def pictures() -> dict[str, bytes]:
 
 @cache
 def printed(lang: str = "en") -> bytes:
-    page = case_page(report(lang), pictures(), diameter_curve(sections()), source=printed_source)
+    page = case_page(report(lang), pictures(), diameter_curve(sections()), paper=True)
     return pdf_bytes(page, pictures())
 
 
@@ -189,7 +189,7 @@ def test_hostile_text_in_a_study_is_printed_as_text(tmp_path, listener):
     local = '"><img src="file:///etc/passwd"><link rel="attachment" href="file:///etc/passwd">'
     bait = f'{local}<img src="{address}/x"><svg><image href="data:,x"/>'
     poisoned = replace(report(), choices=(SeriesChoice("lung_nodule_ct", bait, False, bait, bait),))
-    data = pdf_bytes(case_page(poisoned, {}, source=printed_source), {})
+    data = pdf_bytes(case_page(poisoned, {}, paper=True), {})
     assert calls == []
     assert "file:///etc/passwd" in text(data).replace(" ", "")
     inside = everything(data)

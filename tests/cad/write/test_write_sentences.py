@@ -1,0 +1,46 @@
+"""Methods and reasons in Japanese: every number carried over, nothing lost, what is unknown kept as it is."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cad.measure.aorta.landmarks import METHOD
+from cad.write.sentences import in_language
+
+SAID = [
+    "usual step 2.75 mm, but 13.75 mm between -72.45 and -58.70 mm, 5.50 mm between 12.80 and 18.30 mm "
+    "along the normal: about 5 slices missing",
+    "no volume could be made of it: usual step 2.75 mm, but 5.50 mm between 12.80 and 18.30 mm along the normal: about 1 slice missing",
+    "could serve (axial 133 slices of 2.5 mm, body part CHEST, contrast, a late phase, soft kernel), but another is preferred: axial "
+    "104 slices of 2.75 mm, body part not named, lung kernel",
+    "CT axial 133 slices, 2.5 mm apart (STANDARD)",
+    "CT coronal 30 slices, 8 mm apart",
+    "modality CT, needs MR",
+    "coronal slices of 8 mm, needs axial ones or slices of at most 3 mm",
+    "MacMahon, Radiology 2017;284:228; 1 nodule of at least 50% confidence counted",
+    "share of the shell 2 to 4 mm around it taken by structures from -500 HU, "
+    "thinner than 5 mm, that lead 5 mm away; strands count as vessels",
+    "air (below -800 HU, to half the height of its wall) enclosed in the outline, by volume",
+    "4156 voxels inside the outline",
+    "not compared: the prior may be of another person; the bones agree with r = 0.21",
+    "2 other studies of this patient cannot be put in order: a study date is missing or was removed",
+]
+NAMES = r"CT|MR|HU|CHEST|STANDARD|RECIST|MacMahon|Radiology|mm|mg|r"
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_a_sentence_is_japanese_and_keeps_its_numbers(said: str) -> None:
+    told = in_language("ja", said)
+    assert sorted(re.findall(r"-?\d+(?:\.\d+)?", told)) == sorted(re.findall(r"-?\d+(?:\.\d+)?", said))
+    assert not set(re.findall(r"[A-Za-z]+", told)) - set(NAMES.split("|")), told
+    assert in_language("en", said) == said
+
+
+def test_what_no_pattern_knows_stays() -> None:
+    assert in_language("ja", "a reason of tomorrow, 3 mm") == "a reason of tomorrow, 3 mm"
+
+
+def test_the_aortas_method_is_known() -> None:
+    assert in_language("ja", METHOD) != METHOD
