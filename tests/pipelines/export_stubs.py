@@ -32,7 +32,7 @@ from cad.finding import Exhibit
 from pipelines.wiring import Tools, equipped
 
 CLASSES = (SegmentationStorage, ParametricMapStorage, Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage)
-OBJECTS = 2 * len(CLASSES)  # one of each for each of two cases
+OBJECTS = 2 * (len(CLASSES) + 1)  # one of each for each of two cases, and a second structured report
 ORTHANC = shutil.which("Orthanc")
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _START_SECONDS = 60.0
