@@ -68,7 +68,7 @@ def close_ups(with_what: Bench, settings: CascadeSettings) -> Iterator[tuple[boo
         right = [s for s in suspects if lesion_at(case, s.candidate.centre_mm)]
         for hit, chosen in ((False, wrong[:PER_SCAN]), (True, right[:PER_SCAN])):
             for suspect in chosen:
-                patch = np.asarray(suspect.patch.voxels, dtype=np.float32)
+                patch = suspect.pixels[0]
                 yield hit, patch, suspect.logit - settings.fusion.reduce * logit_of(with_what.model.stage("reduce"), patch)
 
 

@@ -14,16 +14,16 @@ MULTIPLE = 16
 
 
 def dense_map(network: Network, image: Float32Array) -> Float32Array:
-    """Sigmoid map of a one-channel 3D network in one window: same shape as `image` (d, h, w), or as many times smaller
-    (rounded up) as the network's map is smaller than its input.
+    """Sigmoid map (d, h, w) of a 3D network in one window: as large as `image` (d, h, w) or (channels, d, h, w), or as many times
+    smaller (rounded up) as the network's map is smaller than its input.
 
     One large window costs far less than many overlapping ones and has no seams.
     """
-    pads = [(-size) % MULTIPLE for size in image.shape]
-    padded = np.pad(image, [(0, pad) for pad in pads])
-    output = expit(_forward(network)(padded[None, None])[0, 0])
-    ratio = padded.shape[0] // output.shape[0]
-    return np.asarray(output[tuple(slice(0, -(-size // ratio)) for size in image.shape)], dtype=np.float32)
+    size = image.shape[-3:]
+    padded = np.pad(image.reshape(-1, *size), [(0, 0), *((0, -edge % MULTIPLE) for edge in size)])
+    output = expit(_forward(network)(padded[None])[0, 0])
+    ratio = padded.shape[1] // output.shape[0]
+    return np.asarray(output[tuple(slice(0, -(-edge // ratio)) for edge in size)], dtype=np.float32)
 
 
 def logits(network: Network, samples: Iterable[Float32Array], batch: int = 16) -> Float32Array:

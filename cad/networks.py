@@ -31,7 +31,8 @@ class NetworkSpec:
     """One network: `kind` is "unet" (dense map at input size), "centre" (map at half its size, see cad.centre_net), "resnet"
     (one logit a class) or "monai" (see cad.monai_networks).
 
-    `definition` is that of a "monai" network; the others are told by their numbers.
+    `definition` is that of a "monai" network; the others are told by their numbers. `channels_in` come from `sequences` MR sequences,
+    any of which may be missing where there are several (see cad.availability).
     """
 
     kind: str
@@ -40,6 +41,7 @@ class NetworkSpec:
     channels_out: int
     widths: tuple[int, ...]
     definition: Mapping[str, Any] | None = field(default=None, repr=False)
+    sequences: int = field(default=1, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ def build(spec: NetworkSpec) -> torch.nn.Module:
     builders = {"unet": _unet, "centre": _centre, "resnet": _resnet, "monai": _monai}
     if spec.kind not in builders:
         raise ModelError(f"unknown network {spec.kind!r}", subject="kind", accepted=", ".join(builders))
-    return builders[spec.kind](spec)
+    if spec.sequences == 1:
+        return builders[spec.kind](spec)
+    from cad.availability import marked
+
+    return marked(builders[spec.kind](replace(spec, channels_in=spec.channels_in + spec.sequences)), spec.sequences)
 
 
 def _unet(spec: NetworkSpec) -> torch.nn.Module:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class Volume:
     """Scalar voxels (slices, rows, columns) in `unit` on `grid`.
 
     `voxels` is read-only; HU for CT (int16 or float32), arbitrary for MR, 0/1 uint8 for a mask.
-    `sources[k]` is the instance behind slice k, or empty for a derived volume.
+    `sources[k]` is the instance behind slice k, or empty for a derived volume. `sequence` is what an MR is weighted for, where that is
+    known; `beside` are other sequences of the same study, each on its own grid in this volume's frame. What is derived has neither.
     Raises GridError when the voxels do not fit the grid.
     """
 
@@ -28,6 +30,8 @@ class Volume:
     unit: str = "HU"
     modality: str = "CT"
     sources: tuple[InstanceRef, ...] = ()
+    sequence: str = ""
+    beside: tuple[Volume, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.shape != self.grid.shape:
@@ -47,6 +51,14 @@ class Volume:
     def like(self, voxels: NDArray[Any], unit: str | None = None) -> Volume:
         """The same place and sources with other voxels."""
         return Volume(voxels, self.grid, unit or self.unit, self.modality, self.sources)
+
+    def only(self, sequences: Sequence[str]) -> Volume:
+        """These sequences alone, as far as they are there, the first of them as the reference. Raises GridError when none is."""
+        there = {part.sequence: part for part in (*self.beside, self)}
+        chosen = [there[name] for name in sequences if name in there]
+        if not chosen:
+            raise GridError("none of the sequences is there", subject=", ".join(sequences), accepted=", ".join(sorted(there)))
+        return replace(chosen[0], beside=tuple(replace(part, beside=()) for part in chosen[1:]))
 
     def slice_at(self, point_mm: Point) -> tuple[str, ...]:
         """The SOP Instance UID of the slice nearest to an LPS point (x, y, z), as one; none where the sources are not known."""

@@ -16,7 +16,7 @@ def fates(
 ) -> tuple[dict[str, Refusal], dict[str, str]]:
     """By handle: the reason of every file no task looked at, and the series of every file that has one."""
     series_of = {ref.path: one.series_instance_uid for one in series for ref in one.instances}
-    looked = {ref.path for look in looks if look.result for ref in look.volume.sources}
+    looked = {ref.path for look in looks if look.result for volume in (look.volume, *look.volume.beside) for ref in volume.sources}
     said = {refusal.path: refusal for refusal in (*choosing.refusals, *unread)}
     unused = {
         handle: replace(_reason(path, series_of.get(path, ""), said, choosing, looks), path=handle)
@@ -44,7 +44,7 @@ def _reason(path: Path, series: str, said: Mapping[str, Refusal], choosing: Choo
     known = said.get(str(path)) or (said.get(series) if series else None)
     if known:
         return known
-    of_series = [look for look in looks if look.series.series_instance_uid == series]
+    of_series = [look for look in looks if series in {one.series_instance_uid for one in look.all_series}]
     refused = next((look.refusal for look in of_series if look.refusal), None)
     if refused:
         return refused

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cad.errors import Refusal
 from cad.read.assemble import Assembled
 from cad.read.mr_sequence import mr_sequence
 from cad.report import SeriesChoice
 from cad.study import Series
-from cad.tasks.task import Fit, Looking, Suitability, Task, TaskResult
+from cad.tasks.task import Fit, Gathering, Looking, Suitability, Task, TaskResult
 from cad.volume import Volume
+from pipelines.gathering import Companion, gather
 
 Assemble = Callable[[Series], Assembled]
 _MOST_VOLUMES = 4  # of a series with many phases not every one is looked at for its body part
@@ -21,7 +23,7 @@ _MOST_VOLUMES = 4  # of a series with many phases not every one is looked at for
 class Look:
     """One task over one volume; `result` or `refusal` once it has looked, `refusal` already where the pixels show another body part.
 
-    `warnings` are what a reader must know of the choice.
+    `warnings` are what a reader must know of the choice; `companions` are series that are looked at together with this one.
     """
 
     task: Task
@@ -30,6 +32,12 @@ class Look:
     result: TaskResult | None = None
     refusal: Refusal | None = None
     warnings: tuple[Refusal, ...] = ()
+    companions: tuple[Companion, ...] = ()
+
+    @property
+    def all_series(self) -> tuple[Series, ...]:
+        """The series and those beside it."""
+        return (self.series, *(companion.series for companion in self.companions))
 
     def done(self, outcome: TaskResult | Refusal) -> Look:
         """The same look with what the task answered."""
@@ -57,7 +65,9 @@ class Choosing:
 
     def explained(self, looks: Sequence[Look]) -> tuple[SeriesChoice, ...]:
         """The choices as they turned out: a series its task refused to look through was not chosen after all."""
-        refused = {(look.task.name, look.series.series_instance_uid): look.refusal.detail for look in looks if look.refusal}
+        refused = {
+            (look.task.name, one.series_instance_uid): look.refusal.detail for look in looks if look.refusal for one in look.all_series
+        }
         return tuple(
             replace(c, chosen=False, reason=refused[c.task, c.series_instance_uid]) if (c.task, c.series_instance_uid) in refused else c
             for c in self.choices
@@ -80,11 +90,17 @@ def choose(series: Sequence[Series], tasks: Mapping[str, Task], assemble: Assemb
 
 def _serve(choosing: Choosing, task: Task, suitable: Sequence[tuple[Series, Suitability]], assemble: Assemble) -> None:
     served = ""
-    for one, said in suitable:
+    beside: dict[str, tuple[bool, str]] = {}
+    for n, (one, said) in enumerate(suitable):
+        if one.series_instance_uid in beside:
+            choosing.choices.append(_choice(task, one, *beside[one.series_instance_uid]))
+            continue
         if served:
             choosing.choices.append(_choice(task, one, False, f"could serve ({said.reason}), but another is preferred: {served}"))
             continue
         look, trouble = _look(choosing, task, one, assemble)
+        if look is not None and look.refusal is None:
+            look, beside = _with_companions(choosing, look, [other for other, _ in suitable[n + 1 :]], assemble)
         if look is not None:
             choosing.looks.append(look)
         if look is not None and look.refusal is None:
@@ -103,6 +119,18 @@ def _look(choosing: Choosing, task: Task, series: Series, assemble: Assemble) ->
     fits = [(volume, _fit(task, volume, series)) for volume in volumes[:_MOST_VOLUMES]]
     volume, fit = next((pair for pair in fits if pair[1].refusal is None), fits[0])
     return Look(task, series, volume, refusal=fit.refusal, warnings=fit.warnings), fit.refusal.detail if fit.refusal else ""
+
+
+def _with_companions(
+    choosing: Choosing, look: Look, others: Sequence[Series], assemble: Assemble
+) -> tuple[Look, dict[str, tuple[bool, str]]]:
+    """The look with what its task wants beside it, and by UID whether a series is, in words."""
+    if not isinstance(look.task, Gathering) or not look.task.sequences:
+        return look, {}
+    made = gather(look.series, look.volume, others, look.task.sequences, partial(_volumes, choosing, assemble=assemble))
+    said = {uid: (False, refusal.detail) for uid, refusal in made.refused}
+    said |= {companion.series.series_instance_uid: (True, companion.said) for companion in made.companions}
+    return replace(look, volume=made.volume, companions=made.companions), said
 
 
 def _fit(task: Task, volume: Volume, series: Series) -> Fit:

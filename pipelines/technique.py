@@ -13,8 +13,10 @@ from pipelines.choosing import Look
 def techniques(looks: Sequence[Look]) -> tuple[Technique, ...]:
     """One entry a series that a task has looked through, in the order of its first task; a refused look is none."""
     done = [look for look in looks if look.result is not None]
-    series = {look.series.series_instance_uid: look.series for look in done}
-    return tuple(_technique(one, tuple(look.task.name for look in done if look.series is one)) for one in series.values())
+    series = {one.series_instance_uid: one for look in done for one in look.all_series}
+    return tuple(
+        _technique(one, tuple(look.task.name for look in done if any(one is other for other in look.all_series))) for one in series.values()
+    )
 
 
 def _technique(series: Series, tasks: tuple[str, ...]) -> Technique:

@@ -10,11 +10,11 @@ from typing import Any
 from cad.backends import Float32Array
 from cad.detect.propose import candidates, lesion_map
 from cad.detect.reduce import reduce_logits, with_scores
-from cad.detect.second import Range, second_logits, two_scales
+from cad.detect.second import second_logits, two_scales
 from cad.detect.triage import TRIAGE_CHANNELS, kept_planes, plane_scores, source_slices_kept
 from cad.finding import Candidate
 from cad.networks import LoadedModel
-from cad.prepare.inputs import InputRule, NetworkInput, close_up, scaled
+from cad.prepare.inputs import InputRule, NetworkInput
 from cad.volume import Volume
 
 
@@ -78,11 +78,11 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspect:
-    """A candidate with its close-up (source unit), the same as the networks saw it, and its fused logit."""
+    """A candidate with its close-up (source unit), the same as the networks saw it (channels, d, h, w), and its fused logit."""
 
     candidate: Candidate
     close_up: Volume
-    patch: Volume
+    pixels: Float32Array
     logit: float
 
 
@@ -119,13 +119,12 @@ def suspects_from(
     volume: Volume, proposed: tuple[Candidate, ...], seen: NetworkInput, sight: Sight, model: LoadedModel
 ) -> tuple[Suspect, ...]:
     """Every candidate with its close-up and fused logit, in the order proposed; both looks are among its scores."""
-    cuts = [close_up(volume, candidate.centre_mm, sight.rule.patch_voxels, sight.rule) for candidate in proposed]
-    patches = [scaled(cut, seen.low, seen.high) for cut in cuts]
-    found = reduce_logits(patches, model.forward("reduce"))
+    cuts = [seen.closely(volume, candidate.centre_mm, sight.rule.patch_voxels, sight.rule) for candidate in proposed]
+    found = reduce_logits([pixels for _, pixels in cuts], model.forward("reduce"))
     again = _looked_again(volume, proposed, found, seen, sight, model)
     return tuple(
-        _suspect(candidate, cut, patch, (float(found[n]), again.get(n)), sight.fusion)
-        for n, (candidate, cut, patch) in enumerate(zip(proposed, cuts, patches, strict=True))
+        _suspect(candidate, *cut, (float(found[n]), again.get(n)), sight.fusion)
+        for n, (candidate, cut) in enumerate(zip(proposed, cuts, strict=True))
     )
 
 
@@ -139,10 +138,10 @@ def _looked_again(
     first = replace(sight.fusion, again=None)
     most = sorted(range(len(proposed)), key=lambda n: (-reduced[n], n))[:MOST_SECOND]
     opened = [n for n in most if first.logit(proposed[n].score("propose") or 0.0, float(reduced[n])) >= again.looks_from]
-    looks = [two_scales(volume, proposed[n].centre_mm, sight.rule, Range(seen.low, seen.high)) for n in opened]
+    looks = [two_scales(volume, seen, proposed[n].centre_mm, sight.rule) for n in opened]
     return dict(zip(opened, map(float, second_logits(looks, model.forward("second"))), strict=True))
 
 
-def _suspect(candidate: Candidate, cut: Volume, patch: Volume, looks: tuple[float, float | None], fusion: Fusion) -> Suspect:
+def _suspect(candidate: Candidate, cut: Volume, pixels: Float32Array, looks: tuple[float, float | None], fusion: Fusion) -> Suspect:
     fused = fusion.logit(candidate.score("propose") or 0.0, *looks)
-    return Suspect(with_scores(candidate, *looks, fused), cut, patch, fused)
+    return Suspect(with_scores(candidate, *looks, fused), cut, pixels, fused)

@@ -26,9 +26,9 @@ REACH = 14
 
 def lesion_map(seen: NetworkInput, kept: NDArray[np.bool_], network: Network) -> Volume:
     """Probability-like map over the crop at the network's own resolution, zero outside the organ and on discarded planes."""
-    image = np.asarray(seen.image.voxels, dtype=np.float32)
-    parts = [(start, dense_map(network, image[start:stop])) for start, stop in _slabs(kept)]
-    ratio = -(-image.shape[1] // parts[0][1].shape[1]) if parts else 1
+    image = seen.stack()
+    parts = [(start, dense_map(network, image[:, start:stop])) for start, stop in _slabs(kept)]
+    ratio = -(-image.shape[2] // parts[0][1].shape[1]) if parts else 1
     grid = seen.image.grid if ratio == 1 else seen.image.grid.with_spacing([ratio * mm for mm in seen.image.grid.spacing_mm])
     heat = np.zeros(grid.shape, dtype=np.float32)
     for start, part in parts:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 from scipy.special import expit
 
 from cad.backends import Float32Array, Network
 from cad.finding import Candidate
 from cad.inference import logits
-from cad.volume import Volume
 
 
-def reduce_logits(patches: Sequence[Volume], network: Network) -> Float32Array:
-    """One logit a patch (cubes in [0, 1], see cad.prepare.inputs)."""
-    return logits(network, (np.asarray(cut.voxels, dtype=np.float32)[None] for cut in patches))
+def reduce_logits(patches: Sequence[Float32Array], network: Network) -> Float32Array:
+    """One logit a patch (channels, d, h, w) in [0, 1] (see cad.prepare.inputs)."""
+    return logits(network, patches)
 
 
 def with_scores(candidate: Candidate, logit: float, second: float | None, fused: float) -> Candidate:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from cad.backends import Float32Array, Network
 from cad.inference import logits
-from cad.prepare.inputs import InputRule, close_up, scaled
+from cad.prepare.inputs import InputRule, NetworkInput
 from cad.space import Point
 from cad.volume import Volume
 
@@ -18,19 +17,11 @@ FINE, WIDE = 0.75, 2.0  # spacing of the two pictures against the first look's
 FLIPS = tuple(axes for sides in product((False, True), repeat=3) for axes in [tuple(n + 1 for n, flipped in enumerate(sides) if flipped)])
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The intensities that become 0 and 1."""
-
-    low: float
-    high: float
-
-
-def two_scales(volume: Volume, centre_mm: Point, rule: InputRule, shown: Range) -> Float32Array:
-    """(2, n, n, n) in [0, 1] around a point: finer than the first look, and with the neighbourhood; n is 2/3 of its edge."""
+def two_scales(volume: Volume, seen: NetworkInput, centre_mm: Point, rule: InputRule) -> Float32Array:
+    """(2 a sequence, n, n, n) in [0, 1] around a point: finer than the first look, and with the neighbourhood; n is 2/3 of its edge."""
     edge = rule.patch_voxels * 2 // 3
-    cuts = [close_up(volume, centre_mm, edge, rule, rule.patch_spacing_mm * share) for share in (FINE, WIDE)]
-    return np.stack([np.asarray(scaled(cut, shown.low, shown.high).voxels, dtype=np.float32) for cut in cuts])
+    looks = [seen.closely(volume, centre_mm, edge, rule, rule.patch_spacing_mm * share)[1] for share in (FINE, WIDE)]
+    return np.stack(looks, axis=1).reshape(-1, *looks[0].shape[1:])
 
 
 def second_logits(looks: Sequence[Float32Array], network: Network) -> Float32Array:

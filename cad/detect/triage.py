@@ -36,13 +36,14 @@ def plane_scores(seen: NetworkInput, network: Network, channels: int = TRIAGE_CH
 def plane_maps(seen: NetworkInput, network: Network, channels: int = TRIAGE_CHANNELS) -> Volume:
     """The 2.5D map of every PLANE_STEP-th plane (it speaks for those up to the next), in [0, 1], zero outside the organ.
 
-    A plane is seen with `channels` planes around it as channels; the map has the network's own resolution.
+    A plane is seen with planes around it as channels, `channels` of all sequences together; the map has the network's own resolution.
     """
-    image, grid = np.asarray(seen.image.voxels, dtype=np.float32), seen.image.grid
-    pads = [(0, 0), *((0, -size % MULTIPLE) for size in image.shape[1:])]
-    looked = range(0, image.shape[0], PLANE_STEP)
-    maps = expit(logits(network, (np.pad(plane_with_context(image, k, channels), pads) for k in looked)))
-    ratio = (PLANE_STEP, *((image.shape[axis] + pads[axis][1]) // maps.shape[axis] for axis in (1, 2)))
+    pictures, grid = seen.stack(), seen.image.grid
+    planes = channels // len(pictures)
+    pads = [(0, 0), *((0, -size % MULTIPLE) for size in grid.shape[1:])]
+    around = (np.concatenate([plane_with_context(p, k, planes) for p in pictures]) for k in range(0, grid.shape[0], PLANE_STEP))
+    maps = expit(logits(network, (np.pad(plane, pads) for plane in around)))
+    ratio = (PLANE_STEP, *((grid.shape[axis] + pads[axis][1]) // maps.shape[axis] for axis in (1, 2)))
     cells = coarsened(binary_dilation(np.asarray(seen.region.voxels) > 0, iterations=REGION_MARGIN), ratio)
     coarse = grid.with_spacing([step * mm for step, mm in zip(ratio, grid.spacing_mm, strict=True)])
     found = np.where(cells, maps[:, : cells.shape[1], : cells.shape[2]], 0).astype(np.float32)

@@ -30,7 +30,8 @@ def rescored(
 ) -> tuple[tuple[str, float], ...]:
     """(change, how much the classifier's logit moves) for "erased", "small", and on CT (`window_hu` given) "fat" and "calcium".
 
-    `patch` (d, h, w) in [0, 1] and its 0/1 `outline`; none where the outline is too small to repaint, no "small" where it is small already.
+    `patch` is (channels, d, h, w) or (d, h, w) in [0, 1], `outline` 0/1; none where the outline is too small to repaint, no "small"
+    where it is small already.
     """
     inside = np.asarray(outline) > 0
     if inside.sum() < LEAST_VOXELS:
@@ -43,7 +44,8 @@ def rescored(
 def _changes(patch: Patch, inside: NDArray[np.bool_], spacing_mm: float, window_hu: tuple[float, float] | None) -> dict[str, Patch]:
     grown = ndimage.binary_dilation(inside, iterations=2)
     rim = ndimage.binary_dilation(grown, iterations=RIM_VOXELS) & ~grown
-    around = float(np.median(patch[rim])) if rim.any() else float(np.quantile(patch, 0.25))
+    levels = np.median(patch[..., rim], axis=-1) if rim.any() else np.quantile(patch, 0.25, axis=(-3, -2, -1))
+    around = np.asarray(levels, dtype=np.float32)[..., None, None, None]
     depth_mm = ndimage.distance_transform_edt(inside) * spacing_mm
     made = {"erased": _blended(patch, grown, around)}
     if depth_mm.max() > SMALL_MM / 2 + spacing_mm:
@@ -57,7 +59,7 @@ def _changes(patch: Patch, inside: NDArray[np.bool_], spacing_mm: float, window_
     return made
 
 
-def _blended(patch: Patch, where: NDArray[np.bool_], value: float) -> Patch:
+def _blended(patch: Patch, where: NDArray[np.bool_], value: Patch | float) -> Patch:
     """The voxels painted over, with an edge as soft as a scanner's."""
     share = ndimage.gaussian_filter(where.astype(np.float32), 0.7)
     return np.asarray(patch * (1 - share) + value * share, dtype=np.float32)

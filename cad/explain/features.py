@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cad.backends import Float32Array
-from cad.prepare.inputs import InputRule, NetworkInput, close_up, near, scaled
+from cad.prepare.inputs import InputRule, NetworkInput, near
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -38,14 +38,16 @@ def scan_features(volume: Volume, seen: NetworkInput, rule: InputRule, reducer: 
 
 
 def pooled_features(patches: Float32Array, reducer: torch.nn.Module) -> tuple[Float32Array, Float32Array]:
-    """The features (n, f) that the last layer of the classifier weighs, and its logits (n,), of patches (n, d, h, w) in [0, 1]."""
+    """The features (n, f) that the last layer of the classifier weighs, and its logits (n,), of patches (n, channels, d, h, w) or
+    (n, d, h, w) in [0, 1]."""
     import torch
 
     kept: list[torch.Tensor] = []
     hook = reducer.get_submodule(POOLED).register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     try:
         with torch.inference_mode():
-            logit = reducer(torch.from_numpy(np.ascontiguousarray(patches, dtype=np.float32))[:, None])[:, 0]
+            batch = torch.from_numpy(np.ascontiguousarray(patches, dtype=np.float32))
+            logit = reducer(batch if batch.ndim == 5 else batch[:, None])[:, 0]
     finally:
         hook.remove()
     return kept[0].flatten(1).numpy(), logit.numpy()
@@ -123,8 +125,8 @@ def _network(volume: Volume, seen: NetworkInput, rule: InputRule, reducer: torch
     places = _spread_through(np.asarray(seen.region.voxels) > 0)
     if not len(places):
         return {}
-    cuts = [close_up(volume, point, rule.patch_voxels, rule) for point in seen.region.grid.to_mm(places)]
-    features, _ = pooled_features(np.stack([scaled(cut, seen.low, seen.high).voxels for cut in cuts]), reducer)
+    cuts = [seen.closely(volume, point, rule.patch_voxels, rule)[1] for point in seen.region.grid.to_mm(places)]
+    features, _ = pooled_features(np.stack(cuts), reducer)
     return named(features.mean(axis=0))
 
 

@@ -68,8 +68,10 @@ def as_batch(network: torch.nn.Module, patch: NDArray[np.float32]) -> torch.Tens
     """The patch as a batch of one, (1, c, ...) float32, on the network's device. Raises ModelError when it does not fit."""
     import torch
 
+    from cad.availability import channels_of
+
     weight = next(parameter for parameter in network.parameters() if parameter.ndim > 2)
-    spatial, channels = weight.ndim - 2, weight.shape[1]
+    spatial, channels = weight.ndim - 2, channels_of(network)
     tensor = torch.tensor(np.ascontiguousarray(patch), dtype=torch.float32, device=weight.device)  # a copy: volumes are read-only
     if tensor.ndim == spatial:
         tensor = tensor[None]

@@ -54,7 +54,7 @@ class MapSanity:
 
 
 def check_maps(network: torch.nn.Module, patches: Sequence[Float32Array], seed: int = 0) -> MapSanity:
-    """Compare maps of close-ups (d, h, w) in [0, 1] under the trained weights with those under shuffled ones; repeatable."""
+    """Compare maps of close-ups ((channels,) d, h, w) in [0, 1] under the trained weights with those under shuffled ones; repeatable."""
     if not patches:
         return MapSanity()
     shuffled = _shuffled(network, seed)

@@ -48,7 +48,7 @@ class KnownCase:
 
 
 def finding_features(patch: NDArray[np.float32], reducer: torch.nn.Module, measurements: Sequence[Measurement]) -> dict[str, float]:
-    """What a finding is compared by: what the classifier makes of its patch (d, h, w), and what was measured of it.
+    """What a finding is compared by: what the classifier makes of its patch (channels, d, h, w) or (d, h, w), and what was measured of it.
 
     Lengths and volumes as logarithms; what was not measured is left out.
     """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 SMOOTHING_VOXELS = (0.7, 1.0)
+SPACE = (-3, -2, -1)
 SHIFTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 NOISE = 0.01  # of the window: 14 HU for a lung
 LEAST_FINDINGS = 20
@@ -86,14 +87,14 @@ class StabilityReference:
 
 
 def probe(patch: Float32Array, reducer: torch.nn.Module) -> Probe:
-    """Test a close-up (d, h, w) in [0, 1], as the network sees it. The same input gives the same result."""
+    """Test a close-up (channels, d, h, w) or (d, h, w) in [0, 1], as the network sees it. The same input gives the same result."""
     patch = np.asarray(patch, dtype=np.float32)
     features, logits = pooled_features(np.stack([patch, *_disturbed(patch)]), reducer)
     return Probe(named(features[0]), round(float(logits[0] - logits[1:].min()), 4))
 
 
 def _disturbed(patch: Float32Array) -> list[Float32Array]:
-    """Smoothed, moved by a voxel, with noise that no scanner would notice."""
-    noise = np.random.default_rng(0).normal(0, NOISE, patch.shape)
-    smooth = [ndimage.gaussian_filter(patch, sigma) for sigma in SMOOTHING_VOXELS]
-    return [*smooth, *(np.roll(patch, shift, (0, 1, 2)) for shift in SHIFTS), np.asarray(patch + noise, dtype=np.float32)]
+    """Smoothed, moved by a voxel, with noise that no scanner would notice; a channel that is missing stays missing."""
+    noise = np.random.default_rng(0).normal(0, NOISE, patch.shape) * patch.any(axis=SPACE, keepdims=True)
+    smooth = [ndimage.gaussian_filter(patch, sigma, axes=SPACE) for sigma in SMOOTHING_VOXELS]
+    return [*smooth, *(np.roll(patch, shift, SPACE) for shift in SHIFTS), np.asarray(patch + noise, dtype=np.float32)]

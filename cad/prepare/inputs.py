@@ -1,15 +1,18 @@
 """One rule for what every network of a task sees, the same in training and in screening.
 
 A volume becomes a canonical axial isotropic crop around the organ, scaled to [0, 1]; patches around
-a point are cut from the source at a finer spacing with the same scale.
+a point are cut from the source at a finer spacing with the same scale. Where a rule names MR sequences, each is one channel, scaled
+by itself; a missing one is zero everywhere (see cad.availability).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cad.errors import Refusal
 from cad.prepare import regions
@@ -26,7 +29,8 @@ class InputRule:
     """How a task's networks see a volume.
 
     `low`/`high` are the intensities that become 0 and 1 (HU for CT); None for MR, where they come
-    from the organ's own median and spread.
+    from the organ's own median and spread. `sequences` are the MR types that become channels, the best reference first; () for one
+    picture of any kind.
     """
 
     region: str
@@ -36,16 +40,67 @@ class InputRule:
     high: float | None
     patch_voxels: int
     patch_spacing_mm: float
+    sequences: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> InputRule:
+        """Back from a model's header, where tuples are lists."""
+        return cls(**{**stored, "sequences": tuple(stored.get("sequences", ()))})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One channel: `source` in its own unit and on its own grid, `image` of it on the crop in [0, 1], and what becomes 0 and 1."""
+
+    source: Volume
+    image: NDArray[np.float32]
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkInput:
-    """`image` float32 in [0, 1] and the organ mask `region` (uint8) on one canonical axial grid."""
+    """`image` float32 in [0, 1] and the organ mask `region` (uint8) on one canonical axial grid; `low` and `high` became 0 and 1.
+
+    These are of the reference. `pictures` are all channels in the rule's order, None for a missing one; () where the reference is
+    the only one there ever is.
+    """
 
     image: Volume
     region: Volume
     low: float
     high: float
+    pictures: tuple[Picture | None, ...] = ()
+
+    def stack(self) -> NDArray[np.float32]:
+        """All channels (channels, slices, rows, columns) in [0, 1]; a missing one is zero."""
+        if not self.pictures:
+            return np.asarray(self.image.voxels, dtype=np.float32)[None]
+        blank = np.zeros(self.image.grid.shape, dtype=np.float32)
+        return np.stack([blank if picture is None else picture.image for picture in self.pictures])
+
+    def closely(
+        self, volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule, spacing_mm: float | None = None
+    ) -> tuple[Volume, NDArray[np.float32]]:
+        """A cube around a point (see `close_up`): of the reference `volume` in its own unit, and all channels of it in [0, 1]."""
+        cut = close_up(volume, centre_mm, voxels, rule, spacing_mm)
+        pixels = np.zeros((max(1, len(self.pictures)), *cut.grid.shape), dtype=np.float32)
+        for channel, picture in enumerate(self.pictures or (Picture(volume, cut.voxels, self.low, self.high),)):
+            if picture is not None:
+                same = picture.source.voxels is volume.voxels
+                there = cut if same else close_up(picture.source, centre_mm, voxels, rule, spacing_mm)
+                pixels[channel] = scale(there.voxels, picture.low, picture.high)
+        return cut, pixels
+
+    def lacks(self, rule: InputRule) -> tuple[str, ...]:
+        """The rule's sequences that are missing."""
+        return tuple(name for name, picture in zip(rule.sequences, self.pictures, strict=False) if picture is None)
+
+    def only(self, sequences: Sequence[str]) -> NetworkInput:
+        """The same crop with these sequences alone; the first that is there becomes the reference."""
+        kept = tuple(picture if picture and picture.source.sequence in sequences else None for picture in self.pictures)
+        first = next(picture for picture in kept if picture is not None)
+        return replace(self, image=self.image.like(first.image), low=first.low, high=first.high, pictures=kept)
 
 
 def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
@@ -53,15 +108,22 @@ def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
     mask = REGIONS[rule.region](volume)
     if not mask.voxels.any():
         return Refusal("", f"no_{rule.region}_found", f"the pixels show no {rule.region} that this task could look through")
-    low, high = _intensity_range(volume, mask, rule)
     grid = _canonical_grid(mask, rule)
-    image = resample(volume, grid, fill=low)
+    reference = _picture(replace(volume, sequence=reference_name(volume, rule)), mask, grid, rule)
+    others = [_picture(part, resample_labels(mask, part.grid), grid, rule) for part in volume.beside if part.sequence in rule.sequences]
+    named = {picture.source.sequence: picture for picture in (*others, reference)}
     return NetworkInput(
-        image=scaled(image, low, high),
+        image=Volume(reference.image, grid, "1", volume.modality),
         region=resample_labels(mask, grid),
-        low=low,
-        high=high,
+        low=reference.low,
+        high=reference.high,
+        pictures=tuple(named.get(name) for name in rule.sequences),
     )
+
+
+def reference_name(volume: Volume, rule: InputRule) -> str:
+    """Which of the rule's sequences a volume is; one whose type nobody knows is taken for the first of them."""
+    return volume.sequence if volume.sequence in rule.sequences else next(iter(rule.sequences), "")
 
 
 def close_up(volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule, spacing_mm: float | None = None) -> Volume:
@@ -86,6 +148,11 @@ def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Gr
     """An axial isotropic cube of `voxels` a side with its middle at `centre_mm`."""
     shape = (voxels,) * 3
     return Grid.axial(shape, (spacing_mm,) * 3).around(centre_mm, shape, spacing_mm)
+
+
+def _picture(part: Volume, mask: Volume, grid: Grid, rule: InputRule) -> Picture:
+    low, high = _intensity_range(part, mask, rule) if mask.voxels.any() else (0.0, 1.0)
+    return Picture(part, scale(resample(part, grid, fill=low).voxels, low, high), low, high)
 
 
 def _intensity_range(volume: Volume, mask: Volume, rule: InputRule) -> tuple[float, float]:

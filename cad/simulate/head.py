@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -86,30 +86,51 @@ def simulate_sequences(seed: int, plan: HeadPlan, sequences: tuple[Sequence, ...
 
     `plan.sequence` does not matter. A study with missing sequences is one where some are not asked for.
     """
-    return {sequence: simulate_head(seed, replace(plan, sequence=sequence), noise_stream=sequence) for sequence in sequences}
+    head = _head(seed, plan, sequences)
+    return {
+        sequence: head.phantom(n, sequence, plan, np.random.default_rng((seed, 0x4015E, SEQUENCES.index(sequence))))
+        for n, sequence in enumerate(sequences)
+    }
 
 
-def simulate_head(seed: int, plan: HeadPlan, noise_stream: Sequence | None = None) -> Phantom:
+def simulate_head(seed: int, plan: HeadPlan) -> Phantom:
     """A head MR (int16, arbitrary units) with lesion labels and a brain mask. A lesion without room in the scan is left out.
 
-    The same seed gives the same anatomy and lesions in every sequence; `noise_stream` makes the noise another one.
+    The same seed gives the same anatomy and lesions in every sequence.
     """
+    head = _head(seed, plan, (plan.sequence,))
+    return head.phantom(0, plan.sequence, plan, head.scene.rng)
+
+
+def _head(seed: int, plan: HeadPlan, sequences: tuple[Sequence, ...]) -> _Head:
     rng = np.random.default_rng((seed, 0x4EAD))
     grid = _grid(rng, plan)
     form = head_form(rng)
-    signal = _varied(rng, _SIGNALS[plan.sequence])
-    stack, brain = _paint(rng, grid, form, signal)
-    scene = _Scene(rng, grid, form, signal, stack, np.zeros(grid.shape, dtype=np.uint8))
+    signals = _varied(rng, sequences)
+    stacks, brain = _paint(rng, grid, form, signals)
+    scene = _Scene(rng, grid, form, signals, stacks, np.zeros(grid.shape, dtype=np.uint8))
     lesions = _add_lesions(scene, plan.lesions)
     brain[scene.labels > 0] = 1
-    noise = rng if noise_stream is None else np.random.default_rng((seed, 0x4015E, SEQUENCES.index(noise_stream)))
-    voxels = _scan(scene, plan, noise)
-    return Phantom(
-        volume=Volume(voxels, grid, unit="1", modality="MR"),
-        lesion_labels=Volume(scene.labels, grid, unit="1", modality="SEG"),
-        lesions=lesions,
-        brain=Volume(brain, grid, unit="1", modality="SEG"),
-    )
+    return _Head(scene, lesions, brain)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Head:
+    """A head painted in one or several sequences, before any scanner."""
+
+    scene: _Scene
+    lesions: tuple[LesionTruth, ...]
+    brain: NDArray[np.uint8]
+
+    def phantom(self, n: int, sequence: Sequence, plan: HeadPlan, noise: np.random.Generator) -> Phantom:
+        """The scan of its n-th sequence."""
+        grid = self.scene.grid
+        return Phantom(
+            volume=Volume(_scan(self.scene, n, plan, noise), grid, unit="1", modality="MR", sequence=sequence),
+            lesion_labels=Volume(self.scene.labels, grid, unit="1", modality="SEG"),
+            lesions=self.lesions,
+            brain=Volume(self.brain, grid, unit="1", modality="SEG"),
+        )
 
 
 def _grid(rng: np.random.Generator, plan: HeadPlan) -> Grid:
@@ -118,21 +139,30 @@ def _grid(rng: np.random.Generator, plan: HeadPlan) -> Grid:
     return Grid.axial(plan.shape, plan.spacing_mm, (round(x, 1), round(y, 1), round(z, 1)))
 
 
-def _varied(rng: np.random.Generator, signal: _Signal) -> _Signal:
-    return _Signal(*(float(getattr(signal, name) * rng.normal(1, 0.06)) for name in signal.__slots__))
+def _varied(rng: np.random.Generator, sequences: tuple[Sequence, ...]) -> tuple[_Signal, ...]:
+    """The brightness of this patient's tissues: they differ from the usual by the same factor in every sequence."""
+    factors = {name: rng.normal(1, 0.06) for name in _Signal.__slots__}
+    return tuple(_Signal(**{name: float(getattr(_SIGNALS[s], name) * factor) for name, factor in factors.items()}) for s in sequences)
 
 
-def _paint(rng: np.random.Generator, grid: Grid, form: HeadForm, signal: _Signal) -> tuple[Field, NDArray[np.uint8]]:
-    painter = _Painter(rng, grid, form, signal)
-    stack = np.empty(grid.shape, dtype=np.float32)
+def _together(signals: tuple[_Signal, ...]) -> _Signal:
+    """The signals of several sequences as one, each number (sequences, 1, 1), so that a slice is painted in all of them at once."""
+    if len(signals) == 1:
+        return signals[0]
+    return _Signal(*(np.array([getattr(s, name) for s in signals], np.float32)[:, None, None] for name in _Signal.__slots__))  # type: ignore[arg-type]
+
+
+def _paint(rng: np.random.Generator, grid: Grid, form: HeadForm, signals: tuple[_Signal, ...]) -> tuple[Field, NDArray[np.uint8]]:
+    painter = _Painter(rng, grid, form, _together(signals))
+    stacks = np.empty((len(signals), *grid.shape), dtype=np.float32)
     brain = np.empty(grid.shape, dtype=np.uint8)
     for k in range(grid.shape[0]):
-        stack[k], brain[k] = painter.slice(k)
-    return stack, brain
+        stacks[:, k], brain[k] = painter.slice(k)
+    return stacks, brain
 
 
 class _Painter:
-    """Signal of one slice at a time, before bias, blur and noise."""
+    """Signal of one slice at a time, before bias, blur and noise; of several sequences (sequences, rows, columns) where there are."""
 
     def __init__(self, rng: np.random.Generator, grid: Grid, form: HeadForm, signal: _Signal) -> None:
         self._form, self._signal = form, signal
@@ -145,7 +175,7 @@ class _Painter:
         self._fold_reach = float(rng.uniform(16, 24))
 
     def slice(self, k: int) -> tuple[Field, NDArray[np.bool_]]:
-        """Signal (rows, columns) float32 and the brain mask."""
+        """Signal (..., rows, columns) float32 and the brain mask."""
         cover = self._read("skull", k)
         out = self._outside(k, cover)
         brain, cerebellum, ventricles = self._read("brain", k), self._read("cerebellum", k), self._read("ventricles", k)
@@ -171,7 +201,7 @@ class _Painter:
         """Scalp, skull, face and neck."""
         signal, form = self._signal, self._form
         head, texture = self._read("head", k), self._read("texture", k)
-        out = np.full(head.shape, 8, dtype=np.float32)
+        out = np.full((*np.shape(signal.white)[:1], *head.shape), 8, dtype=np.float32)
         _mix(out, signal.muscle * 1.1, self._share(head))
         _mix(out, signal.fat * (0.8 + 0.08 * texture), self._share(head + 1.8))
         _mix(out, signal.muscle * (1 + 0.25 * texture), self._share(np.maximum(head + form.scalp_mm + 1.5, 1.0 - texture * 2)))
@@ -206,13 +236,13 @@ class _Painter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
-    """What lesions are painted into: the signal and its labels, both on `grid`."""
+    """What lesions are painted into: the signal of each sequence and the labels, all on `grid`."""
 
     rng: np.random.Generator
     grid: Grid
     form: HeadForm
-    signal: _Signal
-    stack: Field
+    signals: tuple[_Signal, ...]
+    stacks: Field
     labels: NDArray[np.uint8]
 
     def inside(self, points_mm: FloatArray) -> FloatArray:
@@ -267,26 +297,29 @@ def _draw(scene: _Scene, spec: HeadLesionSpec, drawn: DrawnLesion) -> None:
     """Paints one lesion and its oedema, which keeps to white matter."""
     from scipy.ndimage import gaussian_filter
 
-    rng, signal, view, reach = scene.rng, scene.signal, scene.stack[drawn.window], _swelling(spec)
-    grain = gaussian_filter(rng.standard_normal(view.shape, dtype=np.float32), [3.0 / s for s in scene.grid.spacing_mm])
+    rng, reach = scene.rng, _swelling(spec)
+    grain = gaussian_filter(rng.standard_normal(drawn.distance.shape, dtype=np.float32), [3.0 / s for s in scene.grid.spacing_mm])
     grain /= max(float(grain.std()), 1e-6)
     swollen = np.clip((reach * (1 + 0.35 * grain) - drawn.distance) / 4, 0, 1) * (drawn.distance < reach + 7)
-    tissue = (view > 0.8 * min(signal.grey, signal.white)) & (view < 1.12 * max(signal.white, signal.grey))
-    _mix(view, signal.oedema, swollen * tissue * 0.85)
-    core = signal.lesion * rng.uniform(0.82, 1.1) * (1 + 0.05 * grain)
-    if spec.kind == "ring":
-        wall = rng.uniform(1.6, 0.2 * spec.diameter_mm + 1.6) * (1 + 0.3 * grain)
-        core = core + (signal.necrosis - core) * np.clip(0.5 - (drawn.distance + wall) / 1.2, 0, 1)
-    _mix(view, core, drawn.share if spec.enhancement == 1 else drawn.share * spec.enhancement)
+    bright = rng.uniform(0.82, 1.1)
+    wall = rng.uniform(1.6, 0.2 * spec.diameter_mm + 1.6) * (1 + 0.3 * grain) if spec.kind == "ring" else None
+    for signal, stack in zip(scene.signals, scene.stacks, strict=True):
+        view = stack[drawn.window]
+        tissue = (view > 0.8 * min(signal.grey, signal.white)) & (view < 1.12 * max(signal.white, signal.grey))
+        _mix(view, signal.oedema, swollen * tissue * 0.85)
+        core = signal.lesion * bright * (1 + 0.05 * grain)
+        if wall is not None:
+            core = core + (signal.necrosis - core) * np.clip(0.5 - (drawn.distance + wall) / 1.2, 0, 1)
+        _mix(view, core, drawn.share if spec.enhancement == 1 else drawn.share * spec.enhancement)
 
 
-def _scan(scene: _Scene, plan: HeadPlan, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Coil shading, slice profile, in-plane blur and Rician noise."""
-    sampler = Sampler(LATTICE, scene.grid)
-    voxels = np.empty(scene.stack.shape, dtype=np.int16)
-    sigma = plan.noise * scene.signal.white
-    for k in range(len(scene.stack)):
-        plane = profiled(scene.stack, k) * np.exp(np.float32(plan.bias) * sampler.slice(scene.form.bias, k))
+def _scan(scene: _Scene, n: int, plan: HeadPlan, rng: np.random.Generator) -> NDArray[np.int16]:
+    """The n-th sequence with coil shading, slice profile, in-plane blur and Rician noise."""
+    sampler, stack = Sampler(LATTICE, scene.grid), scene.stacks[n]
+    voxels = np.empty(stack.shape, dtype=np.int16)
+    sigma = plan.noise * scene.signals[n].white
+    for k in range(len(stack)):
+        plane = profiled(stack, k) * np.exp(np.float32(plan.bias) * sampler.slice(scene.form.bias, k))
         shaded = smoothed(plane, 0.55 / scene.grid.spacing_mm[2])
         real, other = rng.standard_normal((2, *plane.shape), dtype=np.float32) * np.float32(sigma)
         voxels[k] = np.clip(np.rint(np.hypot(shaded + real, other)), 0, 4095)

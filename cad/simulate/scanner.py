@@ -138,15 +138,18 @@ def _headers(volume: Volume, patient: FakePatient, seed: int, look: SeriesLook, 
 
 
 def _mr_facts(dataset: Dataset, look: SeriesLook) -> None:
-    flair = look.sequence == "FLAIR"
-    dataset.ScanningSequence = ["SE", "IR"] if flair else "GR"
-    dataset.SequenceVariant = "SK" if flair else "SP"
+    """FLAIR and T2 as spin echoes, anything else as a T1-weighted gradient echo."""
+    spin = look.sequence in _SPIN_ECHOES
+    scanning, name, repetition, echo = _SPIN_ECHOES.get(look.sequence, ("GR", "*fl3d1", "1900", "2.9"))
+    dataset.ScanningSequence, dataset.SequenceVariant = scanning, "SK" if spin else "SP"
     dataset.ScanOptions, dataset.MRAcquisitionType, dataset.MagneticFieldStrength = "", "3D", "3"
-    dataset.SequenceName = "*tir3d" if flair else "*fl3d1"
-    dataset.RepetitionTime, dataset.EchoTime = ("9000", "120") if flair else ("1900", "2.9")
+    dataset.SequenceName, dataset.RepetitionTime, dataset.EchoTime = name, repetition, echo
     dataset.EchoTrainLength, dataset.FlipAngle = "1", "9"
-    if flair:
+    if look.sequence == "FLAIR":
         dataset.InversionTime = "2500"
+
+
+_SPIN_ECHOES = {"FLAIR": (["SE", "IR"], "*tir3d", "9000", "120"), "T2": ("SE", "*tse3d", "4800", "98")}
 
 
 def _identity(patient: FakePatient, seed: int, look: SeriesLook, sop_class: str, instance: str) -> Dataset:

@@ -21,7 +21,6 @@ from cad.explain.features import named, pooled_features
 from cad.explain.sanity import check_maps
 from cad.explain.stability import Probe, StabilityReference, probe
 from cad.networks import LoadedModel
-from cad.prepare.inputs import close_up, scaled
 from cad.report import Reliability
 from cad.score.calibration import calibration
 from cad.space import FloatArray
@@ -137,12 +136,12 @@ def _stability(settings: CascadeSettings, scores: Sequence[CaseScores], training
 
 
 def _taught(settings: CascadeSettings, training: Sequence[Path]) -> Iterator[NDArray[np.float32]]:
-    """Close-ups (n, d, h, w) of each training scan's lesions."""
+    """Close-ups (n, channels, d, h, w) of each training scan's lesions."""
     rule = settings.rule
     for case in load_cases(training):
-        cuts = [close_up(case.source, lesion.centre_mm, rule.patch_voxels, rule) for lesion in case.lesions]
+        cuts = [case.seen.closely(case.source, lesion.centre_mm, rule.patch_voxels, rule)[1] for lesion in case.lesions]
         if cuts:
-            yield np.stack([np.asarray(scaled(cut, case.seen.low, case.seen.high).voxels, dtype=np.float32) for cut in cuts])
+            yield np.stack(cuts)
 
 
 def _lesions(scores: Sequence[CaseScores]) -> Iterator[NDArray[np.float32]]:

@@ -1,33 +1,58 @@
-"""How the brain lesion cascade is trained: simulated heads, T1 with contrast or FLAIR, thin to thick slices."""
+"""How the brain lesion cascade is trained: simulated heads in T1, T1 with contrast, T2 and FLAIR, thin to thick slices."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from cad.prepare.inputs import InputRule
-from cad.simulate.head import HeadPlan, simulate_head
+from cad.prepare.resample import resample
+from cad.simulate.head import HeadPlan, simulate_sequences
 from cad.simulate.phantom import Phantom
-from cad.train.recipe import CALIBRATION_SEEDS, CASCADE_NETWORKS, Budget, Recipe, lesions
+from cad.space import Grid
+from cad.train.recipe import CALIBRATION_SEEDS, Budget, Learning, Recipe, cascade_networks, lesions
+from cad.volume import Volume
 
 HEIGHT_MM, DEPTH_MM, WIDTH_MM = 180.0, 240.0, 200.0
 SLICE_SPACINGS_MM = (1.0, 1.5, 3.0, 5.0)
+SPACING_SHARES = (0.08, 0.17, 0.35, 0.40)
+THICKER = 0.5  # so often a further sequence is taken in thicker slices than the finest one
+MOVED_MM = 0.4  # what registration leaves
+SEQUENCES = ("T1c", "FLAIR", "T2", "T1")
 
 
 def head_phantom(seed: int) -> Phantom:
-    """The head of one seed: a random acquisition; many lesions for training, as few as in life for calibration and test."""
+    """The head of one seed in all sequences: a random acquisition; many lesions for training, as few as in life for calibration and test.
+
+    The first sequence is the reference; each further one may be thicker, and lies a little off as registration leaves it.
+    """
     rng = np.random.default_rng((seed, 12))
     count = int(rng.integers(2, 6)) if seed < CALIBRATION_SEEDS else int(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))
-    dz = float(rng.choice(SLICE_SPACINGS_MM))
+    dz = float(rng.choice(SLICE_SPACINGS_MM, p=SPACING_SHARES))
     pixel = float(rng.uniform(0.9, 1.1))
     plan = HeadPlan(
         shape=(round(HEIGHT_MM / dz), round(DEPTH_MM / pixel), round(WIDTH_MM / pixel)),
         spacing_mm=(dz, pixel, pixel),
         lesions=count,
-        sequence="T1c" if rng.random() < 0.65 else "FLAIR",
         noise=float(rng.uniform(0.01, 0.06)),
         bias=float(rng.uniform(0.0, 0.25)),
     )
-    return simulate_head(seed, plan)
+    first, *others = simulate_sequences(seed, plan, SEQUENCES).values()
+    beside = tuple(_another(scan.volume, rng) for scan in others)
+    return replace(first, volume=replace(first.volume, beside=beside))
+
+
+def _another(volume: Volume, rng: np.random.Generator) -> Volume:
+    """A sequence as it was taken beside the reference: often in thicker slices, never quite in place."""
+    thicker = [mm for mm in SLICE_SPACINGS_MM if mm > volume.grid.spacing_mm[0]]
+    taken = volume
+    if thicker and rng.random() < THICKER:
+        grid = volume.grid.with_spacing((float(rng.choice(thicker)), *volume.grid.spacing_mm[1:]))
+        taken = replace(resample(volume, grid, fill=0.0), sequence=volume.sequence)
+    affine = taken.grid.affine.copy()
+    affine[:3, 3] += rng.normal(0, MOVED_MM, 3)
+    return replace(taken, grid=Grid(taken.grid.shape, affine))
 
 
 RECIPE = Recipe(
@@ -35,24 +60,35 @@ RECIPE = Recipe(
     version="2",
     phantom=head_phantom,
     truth=lesions,
-    rule=InputRule(region="brain", spacing_mm=1.5, margin_mm=6, low=None, high=None, patch_voxels=48, patch_spacing_mm=1.0),
-    networks=CASCADE_NETWORKS,
+    rule=InputRule(
+        region="brain",
+        spacing_mm=1.5,
+        margin_mm=6,
+        low=None,
+        high=None,
+        patch_voxels=48,
+        patch_spacing_mm=1.0,
+        sequences=SEQUENCES,
+    ),
+    networks=cascade_networks(planes=3, sequences=len(SEQUENCES)),
+    learning=Learning(pasted=0.0),  # a pasted lesion would bring neither its oedema nor the look of its own sequences' slices
     budget=Budget(
-        train=30,
-        calibration=20,
-        test=20,
-        validation=4,
-        tuning=10,
+        train=48,
+        calibration=60,
+        test=100,
+        validation=5,
+        tuning=25,
+        screened=8,
         steps={
-            "triage": 250,
-            "triage_hard": 100,
-            "propose": 350,
-            "propose_hard": 150,
-            "reduce": 250,
-            "reduce_hard": 100,
-            "second": 200,
-            "second_hard": 80,
-            "segment": 150,
+            "triage": 120,
+            "triage_hard": 40,
+            "propose": 210,
+            "propose_hard": 80,
+            "reduce": 120,
+            "reduce_hard": 50,
+            "second": 70,
+            "second_hard": 30,
+            "segment": 60,
         },
     ),
 )

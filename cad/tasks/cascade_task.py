@@ -106,7 +106,7 @@ class CascadeSettings:
     def from_dict(cls, stored: dict[str, Any]) -> CascadeSettings:
         """Back from the model header; what a model from before there was such a thing does not hold makes no claim."""
         return cls(
-            rule=InputRule(**stored["rule"]),
+            rule=InputRule.from_dict(stored["rule"]),
             thresholds=Thresholds(**stored["thresholds"]),
             fusion=Fusion.from_dict(stored["fusion"]),
             calibration=Calibration.from_dict(stored["calibration"]),
@@ -173,6 +173,11 @@ class CascadeTask:
         """The DICOM modality it looks at."""
         return self.needs.modality
 
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """The MR types of one study that it looks at together; () where one series is all it looks at."""
+        return self.needs.sequences if self.needs.together else ()
+
     def run(self, volume: Volume, model: LoadedModel, *, lang: str, progress: Progress) -> TaskResult | Refusal:
         """Look through one volume. Raises ModelError for another task's model."""
         if model.header.task != self.name:
@@ -195,6 +200,7 @@ class CascadeTask:
             exhibits=tuple(exhibit for _, exhibit in pairs),
             novelty=novelty,
             reliability=settings.reliability,
+            warnings=_gathered(volume, seen, settings.rule),
         )
 
     def compare(
@@ -233,8 +239,8 @@ class CascadeTask:
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
         soft, measurements = self.look_closely(suspect, scene.seen, scene.model)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
-        mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
-        heat = suspect.patch.like(hirescam_3d(reducer, pixels), unit="1")
+        mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), suspect.pixels
+        heat = suspect.close_up.like(hirescam_3d(reducer, pixels), unit="1")
         check = scene.settings.maps.outcome
         faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels), model_check=check)
         finding = Finding(
@@ -255,12 +261,12 @@ class CascadeTask:
 
     def look_closely(self, suspect: Suspect, seen: NetworkInput, model: LoadedModel) -> tuple[Volume, tuple[Measurement, ...]]:
         """The outline of a suspect as probabilities, and everything measured of it."""
-        soft = component_at(probability(suspect.patch, model.forward("segment")), suspect.candidate.centre_mm)
+        soft = component_at(probability(suspect.close_up, model.forward("segment"), suspect.pixels), suspect.candidate.centre_mm)
         return soft, self._measure(suspect.close_up, soft, seen.region)
 
     def _claim(self, suspect: Suspect, mask: Volume, scene: _Scene) -> Claim:
         """What is claimed, and the confidence had the lesion another density or size."""
-        settings, reducer, pixels = scene.settings, scene.model.stage("reduce"), np.asarray(suspect.patch.voxels)
+        settings, reducer, pixels = scene.settings, scene.model.stage("reduce"), suspect.pixels
         made = claim(suspect.logit, probe(pixels, reducer), settings.verdicts, settings.stability, scene.novelty.level)
         window = (scene.seen.low, scene.seen.high) if scene.volume.unit == "HU" else None
         moved = rescored(pixels, np.asarray(mask.voxels), mask.grid.spacing_mm[0], reducer, window)
@@ -282,6 +288,18 @@ class CascadeTask:
         density = measure_density(close_up, soft)
         general = (*measure_extent(soft), *density, *measure_shape(soft), measure_margin(close_up, soft))
         return (*general, *self.describe(close_up, soft, region, density))
+
+
+def _gathered(volume: Volume, seen: NetworkInput, rule: InputRule) -> tuple[Refusal, ...]:
+    """What a reader must know of a study that lacks sequences, and of a model that looks at one alone."""
+    lacks = seen.lacks(rule)
+    if volume.beside and not rule.sequences:
+        return (Refusal("", "sequences_not_used", "this model looks at one series: those beside it were not looked at"),)
+    if not lacks:
+        return ()
+    used = ", ".join(name for name in rule.sequences if name not in lacks)
+    said = f"looked through with {used}; {', '.join(lacks)} not there: the network learned to do without, and finds less (see its card)"
+    return (Refusal("", "sequences_missing", said),)
 
 
 def _others(finding: Finding, findings: Sequence[Finding]) -> int:

@@ -42,7 +42,8 @@ class Needs:
     `body` is what the pixels must show ("chest", "head"), `words` how headers name it, `thickest_mm` and `fewest_slices` the limits
     of an axial series, `oblique_mm` the thickest slices in another plane (0: axial only), `shortest_mm` the least extent along
     the stack. `kernels`, `sequences` and `contrast` are what the networks were trained on, best first; MR types in `tolerated`
-    are read with a warning where nothing better is there, others are not. `says` tells what the networks were trained on.
+    are read with a warning where nothing better is there, others are not. `says` tells what the networks were trained on; `together` that
+    all of `sequences` which a study has are looked at as one.
     """
 
     modality: str
@@ -57,6 +58,7 @@ class Needs:
     tolerated: tuple[str, ...] = ()
     contrast: tuple[str, ...] = ()
     says: str = ""
+    together: bool = False
 
 
 def judge(series: Series, needs: Needs) -> Suitability:

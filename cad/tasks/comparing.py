@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cad.backends import Float32Array
 from cad.detect.cascade import Sight, run_cascade
 from cad.detect.reduce import reduce_logits
 from cad.finding import Finding, Measurement
 from cad.measure.extent import measure_extent
 from cad.measure.growth import NEW, OUTSIDE_PRIOR, Sighting, comparison, growth_measurements, interval_measurement, matched
 from cad.networks import LoadedModel
-from cad.prepare.inputs import NetworkInput, close_up, scaled
+from cad.prepare.inputs import NetworkInput
 from cad.report import PriorLesion
 from cad.segment.components import component_at
 from cad.segment.network import probability
@@ -82,7 +83,7 @@ def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
     return [
         _Lesion(
             suspect.candidate.centre_mm,
-            scan.sighting(measure_extent(_outline(suspect.patch, suspect.candidate.centre_mm, scan.model))),
+            scan.sighting(measure_extent(_outline((suspect.close_up, suspect.pixels), suspect.candidate.centre_mm, scan.model))),
             scan.confidence(suspect.candidate.score("fused") or 0.0),
         )
         for suspect in suspects
@@ -116,17 +117,18 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sight
     centre = _point(soft.grid.to_mm(inside.mean(axis=0)))
     if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
         return None
-    logit = float(reduce_logits([_patch(scan, centre)], scan.model.forward("reduce"))[0])
+    logit = float(reduce_logits([_patch(scan, centre)[1]], scan.model.forward("reduce"))[0])
     return scan.sighting(measure_extent(soft)) if logit >= SECOND_LOOK_LOGIT else None
 
 
-def _patch(scan: Scan, centre_mm: Point) -> Volume:
+def _patch(scan: Scan, centre_mm: Point) -> tuple[Volume, Float32Array]:
     rule = scan.sight.rule
-    return scaled(close_up(scan.volume, centre_mm, rule.patch_voxels, rule), scan.seen.low, scan.seen.high)
+    return scan.seen.closely(scan.volume, centre_mm, rule.patch_voxels, rule)
 
 
-def _outline(patch: Volume, centre_mm: Point, model: LoadedModel) -> Volume:
-    return component_at(probability(patch, model.forward("segment")), centre_mm)
+def _outline(patch: tuple[Volume, Float32Array], centre_mm: Point, model: LoadedModel) -> Volume:
+    place, pixels = patch
+    return component_at(probability(place, model.forward("segment"), pixels), centre_mm)
 
 
 def _holds(grid: Grid, point_mm: Point) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from cad.detect.cascade import suspects_from
 from cad.detect.propose import candidates
 from cad.explain.similar import KnownCase, SimilarIndex, finding_features
@@ -35,7 +33,7 @@ def _known(task: CascadeTask, model: LoadedModel, case: TrainingCase) -> Iterato
         if suspect.logit < settings.thresholds.reduce:
             continue
         _, measurements = task.look_closely(suspect, case.seen, model)
-        features = finding_features(np.asarray(suspect.patch.voxels), model.stage("reduce"), measurements)
+        features = finding_features(suspect.pixels, model.stage("reduce"), measurements)
         outcome = "lesion" if lesion_at(case, suspect.candidate.centre_mm) else "look_alike"
         yield KnownCase(features, outcome, SIMULATED, _value(measurements, "long_axis"), _label(measurements, "texture"))
 

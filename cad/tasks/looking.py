@@ -62,11 +62,20 @@ class CaseScores:
 
 
 def score_cases(
-    paths: Sequence[Path], rule: InputRule, model: tuple[Path, str], threshold: float, progress: Callable[[str], None], workers: int = 1
+    paths: Sequence[Path],
+    rule: InputRule,
+    model: tuple[Path, str],
+    threshold: float,
+    progress: Callable[[str], None],
+    workers: int = 1,
+    sequences: tuple[str, ...] = (),
 ) -> tuple[CaseScores, ...]:
-    """Run all stages of a model file (with its sha256) on all cases, proposals cut at `threshold` only."""
+    """Run all stages of a model file (with its sha256) on all cases, proposals cut at `threshold` only.
+
+    `sequences`: with these MR sequences alone, in place of those that each study was drawn with.
+    """
     found = []
-    for case in mapped(partial(_score_file, rule=rule, threshold=threshold, model=model), paths, workers):
+    for case in mapped(partial(_score_file, rule=rule, threshold=threshold, model=model, sequences=sequences), paths, workers):
         found.append(case)
         progress(f"scored case {len(found)} of {len(paths)}")
     return tuple(found)
@@ -78,8 +87,9 @@ def _opened(path: Path, sha256: str) -> LoadedModel:
     return load(path, sha256)
 
 
-def _score_file(path: Path, rule: InputRule, threshold: float, model: tuple[Path, str]) -> CaseScores:
-    return score_case(load_case(path), rule, _opened(*model), threshold)
+def _score_file(path: Path, rule: InputRule, threshold: float, model: tuple[Path, str], sequences: tuple[str, ...]) -> CaseScores:
+    case = load_case(path)
+    return score_case(case.shown_with(sequences, rule) if sequences else case, rule, _opened(*model), threshold)
 
 
 def score_case(case: TrainingCase, rule: InputRule, model: LoadedModel, threshold: float) -> CaseScores:
@@ -99,7 +109,7 @@ def score_case(case: TrainingCase, rule: InputRule, model: LoadedModel, threshol
         nearby=np.array([_around(case, planes, s) for s in suspects]),
         spans=spans,
         crossed=planes_of_slices(case.source, case.seen),
-        close_ups={n: np.asarray(suspects[n].patch.voxels, dtype=np.float16) for n in _most_like(suspects)},
+        close_ups={n: np.asarray(suspects[n].pixels, dtype=np.float16) for n in _most_like(suspects)},
     )
 
 

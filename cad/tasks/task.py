@@ -110,6 +110,16 @@ class Looking(Protocol):
 
 
 @runtime_checkable
+class Gathering(Protocol):
+    """A task that looks at several MR sequences of one study together; `run` is given the reference with the others beside it."""
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """The MR types, the best reference first; () where one series is all it looks at."""
+        ...
+
+
+@runtime_checkable
 class Comparing(Protocol):
     """A task whose findings can be compared with an earlier scan.
 

@@ -21,6 +21,7 @@ from cad.networks import LoadedModel, ModelHeader, load, save
 from cad.prepare.inputs import InputRule
 from cad.tasks.aorta_ct import AortaSettings
 from cad.tasks.assuring import assured
+from cad.tasks.by_sequences import sequence_figures
 from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
@@ -90,6 +91,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     held_out = score_cases(parts.test, recipe.rule, _pointer(recipe, model, folder), thresholds.propose, say, recipe.workers)
     figures = (
         *cascade_figures(held_out, fusion, thresholds),
+        *sequence_figures(parts.test, recipe.rule, _pointer(recipe, model, folder), fusion, thresholds, say, recipe.workers),
         *detection_figures(task, model, parts.test[: budget.screened], say),
     )
     return _finished(recipe, model, folder, figures, trained, start, lacking)

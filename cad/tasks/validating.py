@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from cad.availability import channels_of
 from cad.backends import Network, forward
 from cad.detect.propose import candidates
 from cad.score.froc import curve_of
@@ -25,7 +26,7 @@ def watches(paths: Sequence[Path]) -> Mapping[str, Watch]:
 
 def proposal_cpm(paths: Sequence[Path], network: torch.nn.Module) -> float:
     """The CPM of the proposals alone; 0 where no scan holds a lesion."""
-    run = forward(network, 1, 3)
+    run = forward(network, channels_of(network), 3)
     matches = [matched(case, run) for case in load_cases(paths)]
     return curve_of(matches).cpm if any(match.lesions for match in matches) else 0.0
 

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 Float32Array = NDArray[np.float32]
 BLURRED = 0.2
+WHOLE = 0.35
 
 
 def cut(array: NDArray[np.generic], start: Sequence[int] | NDArray[np.int_], shape: Sequence[int]) -> Float32Array:
@@ -23,6 +24,11 @@ def cut(array: NDArray[np.generic], start: Sequence[int] | NDArray[np.int_], sha
     return out
 
 
+def cut_all(channels: NDArray[np.generic], start: Sequence[int] | NDArray[np.int_], shape: Sequence[int]) -> Float32Array:
+    """The same window of every channel: (channels, *shape)."""
+    return np.stack([cut(channel, start, shape) for channel in channels])
+
+
 def anywhere(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int_]:
     """A voxel of the region, by trying: listing all of them at every draw would cost more than training on one."""
     for _ in range(1000):
@@ -30,6 +36,29 @@ def anywhere(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
         if region[tuple(index)]:
             return np.asarray(index)
     return np.asarray(region.shape) // 2
+
+
+def some_of(there: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of the sequences that are there are kept: all of them WHOLE of the time, else any number of them, never none."""
+    known = np.flatnonzero(there)
+    if rng.random() < WHOLE or len(known) < 2:
+        return there
+    kept = np.zeros_like(there)
+    kept[rng.choice(known, size=rng.integers(1, len(known)), replace=False)] = True
+    return kept
+
+
+def as_scanned(image: Float32Array, sequences: int, rng: np.random.Generator) -> Float32Array:
+    """What another scanner, and another hospital's choice of sequences, would have made of (channels, ...); see `intensity`, `some_of`.
+
+    A sequence that is left out is zero in all its channels.
+    """
+    if sequences == 1:
+        return intensity(image, rng)
+    parts = image.reshape(sequences, -1, *image.shape[1:])
+    kept = some_of(parts.any(axis=tuple(range(1, parts.ndim))), rng)
+    changed = [intensity(part, rng) if keep else np.zeros_like(part) for part, keep in zip(parts, kept, strict=True)]
+    return np.concatenate(changed)
 
 
 def intensity(image: Float32Array, rng: np.random.Generator) -> Float32Array:

@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from cad.centre_net import CELL
 from cad.detect.triage import context_offsets
-from cad.train.augment import Float32Array, anywhere, cut, intensity
+from cad.train.augment import Float32Array, anywhere, as_scanned, cut, cut_all
 from cad.train.loop import Batch
 
 LEAST_SIGMA_CELLS = 0.7
@@ -31,7 +31,7 @@ class Spot:
 
 @dataclass(slots=True, eq=False)
 class Scenes:
-    """One crop a case with its labels, organ mask and lesions; `hard[c]` are places that a network took for lesions."""
+    """One crop a case (sequences, d, h, w), its labels, organ mask and lesions; `hard[c]` are places that a network took for lesions."""
 
     images: list[NDArray[np.float16]] = field(default_factory=list)
     labels: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Blocks:
     distance: bool = False
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """(batch, 1, d, h, w) in [0, 1] and (batch, 1 or 2, d/2, h/2, w/2)."""
+        """(batch, sequences, d, h, w) in [0, 1] and (batch, 1 or 2, d/2, h/2, w/2)."""
         drawn = [self._draw(rng, n % 2 == 0) for n in range(self.batch)]
         return np.stack([image for image, _ in drawn]), np.stack([target for _, target in drawn])
 
@@ -70,19 +70,19 @@ class Blocks:
         case = self.scenes.draw(rng, positive)
         shape = (self.voxels,) * 3
         start = _focus(self.scenes, case, rng, positive, self.voxels // 3) - self.voxels // 2
-        image, labels = cut(self.scenes.images[case], start, shape), cut(self.scenes.labels[case], start, shape)
+        image, labels = cut_all(self.scenes.images[case], start, shape), cut(self.scenes.labels[case], start, shape)
         spots = [_moved(spot, start) for spot in self.scenes.spots[case]]
         if not positive and rng.random() < self.pasted:
             spots += _paste(image, labels, self.scenes, rng)
         target = _heat(spots, shape)
         depth = _depth(labels) if self.distance else np.zeros((0, *target.shape), dtype=np.float32)
-        image, target = _turned(rng, image[None], np.concatenate([target[None], depth]))
-        return intensity(image, rng), target
+        image, target = _turned(rng, image, np.concatenate([target[None], depth]))
+        return as_scanned(image, len(image), rng), target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """Tiles of one plane with context planes as channels; half hold a lesion."""
+    """Tiles of one plane with context planes as channels, `channels` of all sequences together; half hold a lesion."""
 
     scenes: Scenes
     channels: int
@@ -98,13 +98,14 @@ class Tiles:
         case = self.scenes.draw(rng, positive)
         middle = _focus(self.scenes, case, rng, positive, self.pixels // 3, central=True)
         start = np.array([middle[0], middle[1] - self.pixels // 2, middle[2] - self.pixels // 2])
-        offsets = context_offsets(self.channels)
+        pictures = self.scenes.images[case]
+        offsets = context_offsets(self.channels // len(pictures))
         first = start + np.array([offsets[0], 0, 0])
-        slab = cut(self.scenes.images[case], first, (offsets[-1] - offsets[0] + 1, self.pixels, self.pixels))
-        image = slab[[offset - offsets[0] for offset in offsets]]
+        slabs = cut_all(pictures, first, (offsets[-1] - offsets[0] + 1, self.pixels, self.pixels))
+        image = slabs[:, [offset - offsets[0] for offset in offsets]].reshape(-1, self.pixels, self.pixels)
         target = _plane_heat([_moved(spot, start) for spot in self.scenes.spots[case]], self.pixels)
         image, target = _turned(rng, image[None], target[None])
-        return intensity(image[0], rng), target[0]
+        return as_scanned(image[0], len(pictures), rng), target[0]
 
 
 def _focus(scenes: Scenes, case: int, rng: np.random.Generator, positive: bool, jitter: int, central: bool = False) -> NDArray[np.int_]:
@@ -169,7 +170,7 @@ def _paste(image: Float32Array, labels: Float32Array, scenes: Scenes, rng: np.ra
         return []
     spot = scenes.spots[case][int(rng.integers(len(scenes.spots[case])))]
     edge = int(np.ceil(spot.diameter)) + 2 * PASTED_REACH
-    room = image.shape[0] - edge
+    room = image.shape[-1] - edge
     if room <= 0:
         return []
     source = np.rint(spot.centre).astype(int) - edge // 2
@@ -177,8 +178,8 @@ def _paste(image: Float32Array, labels: Float32Array, scenes: Scenes, rng: np.ra
     share = np.clip(2 * gaussian_filter(mask.astype(np.float32), 1.0), 0, 1)
     target = rng.integers(0, room + 1, size=3)
     window = tuple(slice(s, s + edge) for s in target)
-    lesion = cut(scenes.images[case], source, (edge,) * 3)
-    image[window] += share * (np.maximum(lesion, image[window]) - image[window])  # a vessel in front of it stays
+    lesion, there = cut_all(scenes.images[case], source, (edge,) * 3), (slice(None), *window)
+    image[there] += share * (np.maximum(lesion, image[there]) - image[there])  # a vessel in front of it stays
     labels[window] = np.where(mask, spot.label, labels[window])
     return [_moved(spot, source - target)]
 

@@ -1,4 +1,8 @@
-"""Phantoms made once, prepared as in screening, cached on disk, with a digest each and a fingerprint of all."""
+"""Phantoms made once, prepared as in screening, cached on disk, with a digest each and a fingerprint of all.
+
+Of a study of several MR sequences all are cached. Which of them the study is shown with is drawn once from its seed: most hospitals
+do not take every sequence of every patient. What is trained on is prepared with all of them, since training leaves some out itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,11 +21,12 @@ from numpy.typing import NDArray
 
 from cad.errors import Refusal, ShokenError
 from cad.networks import sha256_of
-from cad.prepare.inputs import NetworkInput, network_input
+from cad.prepare.inputs import InputRule, NetworkInput, network_input
 from cad.prepare.resample import resample_labels
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.space import Grid
-from cad.train.recipe import Recipe
+from cad.train.recipe import CALIBRATION_SEEDS, Recipe
+from cad.train.sequences import Study, arrays_of, facts_of, grids_of, restored, study_of
 from cad.volume import Volume
 
 Item = TypeVar("Item")
@@ -32,7 +37,7 @@ Result = TypeVar("Result")
 class TrainingCase:
     """One phantom as the networks see it: the crop, its labels, and the source they came from.
 
-    `labels` holds lesion numbers (or 1 for the aorta) on the crop's grid.
+    `labels` holds lesion numbers (or 1 for the aorta) on the crop's grid. `unseen` are sequences of the study that are not shown.
     """
 
     seed: int
@@ -42,6 +47,13 @@ class TrainingCase:
     labels: Volume
     lesions: tuple[LesionTruth, ...]
     truth: dict[str, Any]
+    unseen: tuple[Volume, ...] = ()
+
+    def shown_with(self, sequences: Sequence[str], rule: InputRule) -> TrainingCase:
+        """The same study with these sequences alone, prepared anew as in screening. Raises ShokenError where it cannot be."""
+        source = replace(self.source, beside=(*self.source.beside, *self.unseen)).only(sequences)
+        seen = _prepared(source, rule, self.seed)
+        return replace(self, source=source, seen=seen, labels=resample_labels(self.source_labels, seen.image.grid))
 
 
 def make_cases(recipe: Recipe, part: str, folder: Path, progress: Callable[[str], None], workers: int = 2) -> tuple[Path, ...]:
@@ -63,8 +75,8 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item], workers: int) 
         yield from pool.map(work, items)
 
 
-def load_case(path: Path) -> TrainingCase:
-    """One cached case."""
+def load_case(path: Path, *, whole: bool = False) -> TrainingCase:
+    """One cached case, with the sequences that were drawn for it; `whole`: with all that it was prepared with."""
     with np.load(path, allow_pickle=False) as stored:
         facts = json.loads(str(stored["facts"]))
         grids = {name: Grid(tuple(facts["grids"][name]["shape"]), np.asarray(facts["grids"][name]["affine"])) for name in facts["grids"]}
@@ -75,20 +87,25 @@ def load_case(path: Path) -> TrainingCase:
             facts["low"],
             facts["high"],
         )
-        return TrainingCase(
+        labelled = grids.get("labels", grids["source"])
+        case = TrainingCase(
             seed=facts["seed"],
             source=Volume(stored["source"], grids["source"], unit, modality),
-            source_labels=Volume(_dense(stored, "source_labels", grids["source"]), grids["source"], "1", modality),
+            source_labels=Volume(_dense(stored, "source_labels", labelled), labelled, "1", modality),
             seen=seen,
             labels=Volume(_dense(stored, "labels", grids["crop"]), grids["crop"], "1", modality),
             lesions=tuple(LesionTruth(**{**lesion, "centre_mm": tuple(lesion["centre_mm"])}) for lesion in facts["lesions"]),
             truth=facts["truth"],
         )
+        if "sequences" not in facts:
+            return case
+        study, seen = restored(case.source, seen, stored, facts["sequences"], grids, whole)
+        return replace(case, source=study.source, seen=seen, unseen=study.unseen)
 
 
-def load_cases(paths: Sequence[Path]) -> Iterator[TrainingCase]:
-    """Cached cases one after another, so that only one source is in memory at a time."""
-    return (load_case(path) for path in paths)
+def load_cases(paths: Sequence[Path], *, whole: bool = False) -> Iterator[TrainingCase]:
+    """Cached cases one after another, so that only one source is in memory at a time; `whole` as for `load_case`."""
+    return (load_case(path, whole=whole) for path in paths)
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
@@ -102,20 +119,28 @@ def _file(folder: Path, recipe: Recipe, seed: int) -> Path:
 
 def _make(seed: int, recipe: Recipe, folder: Path) -> int:
     phantom = recipe.phantom(seed)
-    seen = network_input(phantom.volume, recipe.rule)
-    if isinstance(seen, Refusal):
-        raise ShokenError(f"the phantom cannot be prepared: {seen.detail}", subject=f"seed {seed}")
+    study = study_of(phantom.volume, recipe.rule, seed, trained_on=seed < CALIBRATION_SEEDS)
+    seen = _prepared(study.source, recipe.rule, seed)
     target = _file(folder, recipe, seed)
     partial_file = target.with_suffix(".part")
     with partial_file.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **_arrays(seed, phantom, seen, recipe))
+        np.savez(stream, allow_pickle=False, **_arrays(seed, phantom, study, seen, recipe))
     partial_file.rename(target)
     return seed
 
 
-def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> dict[str, NDArray[Any]]:
+def _prepared(source: Volume, rule: InputRule, seed: int) -> NetworkInput:
+    seen = network_input(source, rule)
+    if isinstance(seen, Refusal):
+        raise ShokenError(f"the phantom cannot be prepared: {seen.detail}", subject=f"seed {seed}")
+    return seen
+
+
+def _arrays(seed: int, phantom: Phantom, study: Study, seen: NetworkInput, recipe: Recipe) -> dict[str, NDArray[Any]]:
     labelled = recipe.truth(phantom)
-    grids = {"source": phantom.volume.grid, "crop": seen.image.grid}
+    grids = {"source": study.source.grid, "crop": seen.image.grid, **grids_of(study)}
+    if labelled.grid != study.source.grid:
+        grids["labels"] = labelled.grid
     facts = {
         "seed": seed,
         "modality": phantom.volume.modality,
@@ -125,14 +150,16 @@ def _arrays(seed: int, phantom: Phantom, seen: NetworkInput, recipe: Recipe) -> 
         "grids": {name: {"shape": grid.shape, "affine": grid.affine.tolist()} for name, grid in grids.items()},
         "lesions": [asdict(lesion) for lesion in phantom.lesions],
         "truth": {"aorta_max_mm": _widest_in_scan_mm(phantom), **_course(phantom, labelled)},
+        **facts_of(study, seen, recipe.rule),
     }
     return {
-        "source": np.asarray(np.rint(phantom.volume.voxels), dtype=np.int16),
+        "source": np.asarray(np.rint(study.source.voxels), dtype=np.int16),
         "image": np.asarray(seen.image.voxels, dtype=np.float16),
         "facts": np.asarray(json.dumps(facts, sort_keys=True)),
         **_packed("source_labels", labelled),
         **_packed("region", seen.region),
         **_packed("labels", resample_labels(labelled, seen.image.grid)),
+        **arrays_of(study, seen),
     }
 
 

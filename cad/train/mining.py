@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cad.availability import channels_of
 from cad.backends import Network, forward
 from cad.detect.propose import candidates, lesion_map
-from cad.detect.second import Range, two_scales
+from cad.detect.second import two_scales
 from cad.detect.triage import plane_maps
 from cad.finding import Candidate
-from cad.prepare.inputs import InputRule, close_up, label_patch, scaled
+from cad.prepare.inputs import InputRule, label_patch
 from cad.space import Point
 from cad.train.centres import Scenes, Spot
 from cad.train.dataset import TrainingCase, load_cases
@@ -51,11 +52,11 @@ def whole_map(case: TrainingCase, network: Network) -> Volume:
 
 
 def scenes_of(paths: Sequence[Path]) -> Scenes:
-    """The crops of cached cases in memory."""
+    """The crops of cached cases in memory, with all their sequences."""
     scenes = Scenes()
-    for case in load_cases(paths):
+    for case in load_cases(paths, whole=True):
         grid = case.seen.image.grid
-        scenes.images.append(np.asarray(case.seen.image.voxels, dtype=np.float16))
+        scenes.images.append(np.asarray(case.seen.stack(), dtype=np.float16))
         scenes.labels.append(np.asarray(case.labels.voxels))
         scenes.regions.append(np.asarray(case.seen.region.voxels))
         centres = [tuple(float(c) for c in grid.to_index(lesion.centre_mm)) for lesion in case.lesions]
@@ -81,7 +82,7 @@ def mine_planes(scenes: Scenes, paths: Sequence[Path], network: torch.nn.Module,
 def mine_blocks(scenes: Scenes, paths: Sequence[Path], network: torch.nn.Module, say: Say) -> None:
     """Put into `scenes.hard` where the proposal map peaks without a lesion."""
     scenes.hard[:] = [[] for _ in scenes.hard]
-    run = forward(network, 1, 3)
+    run = forward(network, channels_of(network), 3)
     for number, case in enumerate(load_cases(paths[:MINED_CASES])):
         scenes.hard[number] = _wrong(case, candidates(whole_map(case, run), MINING_THRESHOLD, 2 * MINED_PER_CASE))
     say(f"propose leaves {sum(map(len, scenes.hard))} look-alikes")
@@ -99,7 +100,7 @@ class Place:
 def marked_places(paths: Sequence[Path], network: torch.nn.Module) -> tuple[Place, ...]:
     """Every lesion's centre, and what propose marks, case after case."""
     found: list[Place] = []
-    run = forward(network, 1, 3)
+    run = forward(network, channels_of(network), 3)
     for number, case in enumerate(load_cases(paths)):
         marks = candidates(whole_map(case, run), MINING_THRESHOLD, CUBES_PER_CASE)
         found += [Place(number, lesion.centre_mm, lesion.label) for lesion in case.lesions]
@@ -112,13 +113,12 @@ def first_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule)
     images: list[NDArray[np.float16]] = []
     targets: list[NDArray[np.uint8]] = []
     edge = rule.patch_voxels + CUBE_SLACK
-    for number, case in enumerate(load_cases(paths)):
+    for number, case in enumerate(load_cases(paths, whole=True)):
         for place in (place for place in places if place.case == number):
-            cut = scaled(close_up(case.source, place.centre_mm, edge, rule), case.seen.low, case.seen.high)
-            images.append(np.asarray(cut.voxels, dtype=np.float16)[None])
+            images.append(case.seen.closely(case.source, place.centre_mm, edge, rule)[1].astype(np.float16))
             targets.append(_mask(case, place, edge, rule))
     positive = np.array([place.hit > 0 for place in places])
-    return Cubes(images, targets, positive, np.ones(len(images)), rule.patch_voxels)
+    return Cubes(images, targets, positive, np.ones(len(images)), rule.patch_voxels, sequences=max(1, len(rule.sequences)))
 
 
 def hardest(places: Sequence[Place], scores: NDArray[np.float32]) -> tuple[Place, ...]:
@@ -135,13 +135,14 @@ def second_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule
     """Both scales around all places, each a little off its centre."""
     images: list[NDArray[np.float16]] = []
     rng = np.random.default_rng(seed)
-    for number, case in enumerate(load_cases(paths)):
+    for number, case in enumerate(load_cases(paths, whole=True)):
         for place in (place for place in places if place.case == number):
             x, y, z = (float(c) for c in np.add(place.centre_mm, rng.normal(0, JITTER_MM, 3)))
-            images.append(two_scales(case.source, (x, y, z), rule, Range(case.seen.low, case.seen.high)).astype(np.float16))
+            images.append(two_scales(case.source, case.seen, (x, y, z), rule).astype(np.float16))
     blank = np.zeros((images[0].shape[1],) * 3, dtype=np.uint8)
     positive = np.array([place.hit > 0 for place in places])
-    return Cubes(images, [blank] * len(images), positive, np.ones(len(images)), blank.shape[0])
+    weights = np.ones(len(images))
+    return Cubes(images, [blank] * len(images), positive, weights, blank.shape[0], sequences=max(1, len(rule.sequences)))
 
 
 def _mask(case: TrainingCase, place: Place, edge: int, rule: InputRule) -> NDArray[np.uint8]:

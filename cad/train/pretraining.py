@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cad.centre_net import CELL
-from cad.train.augment import anywhere, cut
+from cad.train.augment import anywhere, cut_all
 from cad.train.centres import Scenes
 from cad.train.loop import RARE_BIAS, Batch, Kept, Schedule, fit
 
@@ -26,19 +26,19 @@ class Masked:
     batch: int = 6
 
     def __call__(self, rng: np.random.Generator) -> Batch:
-        """(batch, 1, d, h, w) blanked and (batch, 2, d/2, h/2, w/2): image, blanked."""
+        """(batch, sequences, d, h, w) blanked and (batch, 2, d/2, h/2, w/2): image, blanked."""
         images, targets = zip(*(self._draw(rng) for _ in range(self.batch)), strict=True)
         return np.stack(images), np.stack(targets)
 
     def _draw(self, rng: np.random.Generator) -> Batch:
         case = int(rng.integers(len(self.scenes.images)))
-        image = cut(self.scenes.images[case], anywhere(self.scenes.regions[case], rng) - self.voxels // 2, (self.voxels,) * 3)
+        image = cut_all(self.scenes.images[case], anywhere(self.scenes.regions[case], rng) - self.voxels // 2, (self.voxels,) * 3)
         blank = rng.random((self.voxels // BLANK_VOXELS,) * 3) < BLANK_SHARE
         hidden = np.kron(blank, np.ones((BLANK_VOXELS,) * 3, dtype=bool))
         half = self.voxels // CELL
-        seen = image.reshape(half, CELL, half, CELL, half, CELL).mean(axis=(1, 3, 5))
+        seen = image.mean(axis=0).reshape(half, CELL, half, CELL, half, CELL).mean(axis=(1, 3, 5))
         target = np.stack([seen, np.kron(blank, np.ones((BLANK_VOXELS // CELL,) * 3))])
-        return np.where(hidden, 0, image)[None].astype(np.float32), target.astype(np.float32)
+        return np.where(hidden, 0, image).astype(np.float32), target.astype(np.float32)
 
 
 def pretrained(

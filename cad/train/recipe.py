@@ -13,14 +13,20 @@ from cad.volume import Volume
 
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
 
-# Five networks in one file of at most 5 MB. Triage sees a plane and two on either side (+-6 mm), the second look two scales.
-CASCADE_NETWORKS = {
-    "triage": NetworkSpec("centre", 2, 5, 1, (16, 32, 48)),
-    "propose": NetworkSpec("centre", 3, 1, 1, (16, 32, 48)),
-    "reduce": NetworkSpec("resnet", 3, 1, 1, (12, 24, 36, 48)),
-    "second": NetworkSpec("resnet", 3, 2, 1, (12, 24, 36, 48)),
-    "segment": NetworkSpec("unet", 3, 1, 1, (12, 24, 32, 40)),
-}
+
+def cascade_networks(planes: int = 5, sequences: int = 1) -> dict[str, NetworkSpec]:
+    """Five networks in one file of at most 5 MB. Triage sees a plane and half of `planes` on either side, the second look two scales."""
+    n = sequences
+    return {
+        "triage": NetworkSpec("centre", 2, planes * n, 1, (16, 32, 48), sequences=n),
+        "propose": NetworkSpec("centre", 3, n, 1, (16, 32, 48), sequences=n),
+        "reduce": NetworkSpec("resnet", 3, n, 1, (12, 24, 36, 48), sequences=n),
+        "second": NetworkSpec("resnet", 3, 2 * n, 1, (12, 24, 36, 48), sequences=n),
+        "segment": NetworkSpec("unet", 3, n, 1, (12, 24, 32, 40), sequences=n),
+    }
+
+
+CASCADE_NETWORKS = cascade_networks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class Recipe:
                 self.budget.steps,
                 self.learning,
                 self.seed,
+                *self.rule.sequences,
             )
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.train.augment import Float32Array, anywhere, cut, intensity
+from cad.train.augment import Float32Array, anywhere, as_scanned, cut, intensity
 from cad.train.loop import Batch
 
 Index = tuple[int, int, int]
@@ -67,7 +67,8 @@ class Patches:
 class Cubes:
     """Close-ups (channels, d, h, w), cut larger than the network's input; random crops of them are the jitter.
 
-    `targets[n]` is the lesion mask in the cube (all zero for a look-alike), `weights` how often each is drawn.
+    `targets[n]` is the lesion mask in the cube (all zero for a look-alike), `weights` how often each is drawn. The channels are those
+    of `sequences`, one after another.
     """
 
     images: Sequence[NDArray[np.float16]]
@@ -76,15 +77,16 @@ class Cubes:
     weights: NDArray[np.float64]
     voxels: int
     batch: int = 16
+    sequences: int = 1
 
     def classes(self, rng: np.random.Generator) -> Batch:
-        """(batch, 1, d, h, w) and (batch, 1) targets, half of them lesions."""
+        """(batch, channels, d, h, w) and (batch, 1) targets, half of them lesions."""
         drawn = [self._draw(rng, n % 2 == 0) for n in range(self.batch)]
         targets = np.asarray([n % 2 == 0 for n in range(self.batch)], dtype=np.float32)
         return np.stack([image for image, _ in drawn]), targets[:, None]
 
     def masks(self, rng: np.random.Generator) -> Batch:
-        """(batch / 2, 1, d, h, w) and masks of the same shape; one in four is a look-alike without any."""
+        """(batch / 2, channels, d, h, w) and masks of the same size; one in four is a look-alike without any."""
         drawn = [self._draw(rng, n % 4 != 0) for n in range(self.batch // 2)]
         return np.stack([image for image, _ in drawn]), np.stack([mask for _, mask in drawn])
 
@@ -99,4 +101,4 @@ class Cubes:
         flips = tuple(axis for axis in (1, 2, 3) if rng.random() < 0.5)
         image = np.flip(self.images[chosen][(slice(None), *window)].astype(np.float32), flips)
         mask = np.flip(self.targets[chosen][window][None] > 0, flips)
-        return intensity(image, rng), np.ascontiguousarray(mask, dtype=np.float32)
+        return as_scanned(image, self.sequences, rng), np.ascontiguousarray(mask, dtype=np.float32)

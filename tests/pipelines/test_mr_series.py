@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import SimpleITK as sitk
 from pydicom import Dataset, Sequence, dcmread
 
 from cad.errors import Refusal
+from cad.model import ModelVersion
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import network_input
 from cad.read.assemble import assemble
 from cad.read.headers import read_headers
 from cad.read.limits import Limits
-from cad.simulate.head import HeadPlan, simulate_head
+from cad.report import Funnel
+from cad.simulate.head import HeadPlan, simulate_head, simulate_sequences
 from cad.simulate.patients import LATIN, fake_patient
 from cad.simulate.scanner import SeriesLook, write_series
 from cad.space import Grid
@@ -24,8 +27,10 @@ from cad.tasks.brain_lesion_mr import TASK
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.task import TaskResult
 from cad.volume import Volume
+from pipelines.accounts import fates
 from pipelines.choosing import choose
 from pipelines.registry.shipped import FolderModels
+from pipelines.technique import techniques
 
 FOLDERS = (
     "dicom2nifti/failing/slicecount",
@@ -168,6 +173,38 @@ def test_the_best_of_a_head_study_is_taken_and_the_rest_is_told_why(head: Volume
     (chosen,) = [c for c in made.choices if c.chosen]
     assert "MR type T1c" in chosen.reason
     assert all("another is preferred" in c.reason for c in made.choices if not c.chosen)
+
+
+def test_sequences_of_one_study_are_looked_at_together(tmp_path: Path) -> None:
+    """T1c is the reference; FLAIR lies where its header says, T2 was taken after the patient moved; a second FLAIR is not needed."""
+    task = replace(TASK, needs=replace(TASK.needs, sequences=("T1c", "FLAIR", "T2", "T1"), tolerated=(), together=True))
+    plan = HeadPlan(shape=(45, 96, 80), spacing_mm=(4, 2.5, 2.5), lesions=0)
+    scans = {name: scan.volume for name, scan in simulate_sequences(78, plan, ("T1c", "FLAIR", "T2")).items()}
+    affine = scans["T2"].grid.affine.copy()
+    affine[:3, 3] += (6.0, -5.0, 9.0)
+    scans["T2"] = replace(scans["T2"], grid=Grid(scans["T2"].grid.shape, affine))
+    looks = [("T1c", {}), *((name, {"sequence": name, "contrast": "", "description": name}) for name in ("FLAIR", "T2", "FLAIR"))]
+    paths = [p for n, (name, look) in enumerate(looks) for p in _series(scans[name], tmp_path / str(n), n + 2, look)]
+    (study,) = read_headers(paths).studies
+    made = choose(study.series, {task.name: task}, assemble)
+    (look,) = made.looks
+    assert look.volume.sequence == "T1c"
+    assert [part.sequence for part in look.volume.beside] == ["FLAIR", "T2"]
+    said = {choice.shows.split("(")[-1].rstrip(")"): choice for choice in made.choices if choice.chosen}
+    assert set(said) == {"T1c", "FLAIR", "T2"}
+    assert "as its header says" in said["FLAIR"].reason
+    assert "moved by up to 12 mm" in said["T2"].reason
+    t2 = look.volume.beside[1]
+    assert np.abs(t2.grid.to_mm((20, 40, 40)) - (scans["T2"].grid.to_mm((20, 40, 40)) - (6.0, -5.0, 9.0))).max() < 1.0
+    (spare,) = [choice for choice in made.choices if not choice.chosen]
+    assert "another is preferred" in spare.reason
+    done = look.done(TaskResult((), Funnel(task.name, 45, 0, 0, 0, 0), MODEL))
+    assert [entry.sequence for entry in techniques([done])] == ["T1c", "FLAIR", "T2"]
+    unused, _ = fates({path: path.name for path in paths}, study.series, (), made, [done])
+    assert {reason.detail for reason in unused.values()} == {spare.reason}
+
+
+MODEL = ModelVersion("brain_lesion_mr", "0", "ab" * 32, "", "")
 
 
 def _series(head: Volume, folder: Path, number: int, look: dict[str, str]) -> list[Path]:

@@ -11,7 +11,7 @@ from scipy.special import logit
 
 from cad.detect.cascade import Fusion, SecondFusion, Sight, Thresholds, run_cascade
 from cad.detect.propose import MAX_CANDIDATES, candidates, lesion_map
-from cad.detect.second import FLIPS, Range, second_logits, two_scales
+from cad.detect.second import FLIPS, second_logits, two_scales
 from cad.detect.triage import CONTEXT_PLANES, KEEP_AROUND, kept_planes, plane_scores, plane_with_context, source_slices_kept
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader, NetworkSpec
@@ -102,8 +102,8 @@ def test_what_the_first_look_leaves_open_is_looked_at_again_and_both_looks_are_k
 
 
 def test_the_second_look_sees_two_scales_and_every_reflection(scene):
-    volume, _ = scene
-    look = two_scales(volume, (0.0, -11.0, -20.5), RULE, Range(-1000, 400))
+    volume, seen = scene
+    look = two_scales(volume, seen, (0.0, -11.0, -20.5), RULE)
     assert look.shape == (2, 10, 10, 10)
     assert (look[0] > 0.5).mean() > 5 * (look[1] > 0.5).mean()  # nearer, so larger
     drawn = []

@@ -1,0 +1,36 @@
+"""Held-out figures of a cascade by which MR sequences a study has: all of them, and each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cad.detect.cascade import Fusion, Thresholds
+from cad.prepare.inputs import InputRule
+from cad.tasks.figures import Figure
+from cad.tasks.held_out import cascade_figures
+from cad.tasks.looking import score_cases
+
+MOST = 30  # studies: each is prepared and looked through once a set of sequences
+TOLD = ("patients with a lesion kept", "lesions shown", "false positives shown a scan", "CPM")
+
+
+def sequence_figures(
+    paths: Sequence[Path],
+    rule: InputRule,
+    model: tuple[Path, str],
+    fusion: Fusion,
+    thresholds: Thresholds,
+    say: Callable[[str], None],
+    workers: int = 1,
+) -> tuple[Figure, ...]:
+    """The same MOST held-out studies with all sequences and with one, prepared anew each time; none where the task has one picture."""
+    told: list[Figure] = []
+    for shown in (rule.sequences, *((name,) for name in rule.sequences)) if rule.sequences else ():
+        label = f"{shown[0]} alone" if len(shown) == 1 else f"all of {', '.join(shown)}"
+        scores = score_cases(
+            paths[:MOST], rule, model, thresholds.propose, lambda text, label=label: say(f"{label}: {text}"), workers, shown
+        )  # type: ignore[misc]
+        told += [replace(f, name=f"{label}: {f.name}") for f in cascade_figures(scores, fusion, thresholds) if f.name.startswith(TOLD)]
+    return tuple(told)
