@@ -128,7 +128,7 @@ def main() -> None:
     asked = parser.parse_args()
     store = models(Settings())
     model = store.load(store.current("lung_nodule_ct"))
-    rule = InputRule(**model.settings["rule"])
+    rule = InputRule.from_dict(model.settings["rule"])
     found: list[dict[str, Any]] = []
     told: dict[str, Any] = {}
     for seed in range(asked.first_seed, asked.first_seed + asked.chests):

@@ -78,7 +78,7 @@ class AortaSettings:
         return cls(
             **{
                 **stored,
-                "rule": InputRule(**stored["rule"]),
+                "rule": InputRule.from_dict(stored["rule"]),
                 "novelty": NoveltyReference.from_dict(stored["novelty"]),
                 "error": None if error is None else OutlineError.from_dict(error),
                 "direct": None if direct is None else DirectError.from_dict(direct),

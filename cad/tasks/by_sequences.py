@@ -9,11 +9,10 @@ from pathlib import Path
 from cad.detect.cascade import Fusion, Thresholds
 from cad.prepare.inputs import InputRule
 from cad.tasks.figures import Figure
-from cad.tasks.held_out import cascade_figures
+from cad.tasks.held_out import brief_figures
 from cad.tasks.looking import score_cases
 
 MOST = 30  # studies: each is prepared and looked through once a set of sequences
-TOLD = ("patients with a lesion kept", "lesions shown", "false positives shown a scan", "CPM")
 
 
 def sequence_figures(
@@ -32,5 +31,5 @@ def sequence_figures(
         scores = score_cases(
             paths[:MOST], rule, model, thresholds.propose, lambda text, label=label: say(f"{label}: {text}"), workers, shown
         )  # type: ignore[misc]
-        told += [replace(f, name=f"{label}: {f.name}") for f in cascade_figures(scores, fusion, thresholds) if f.name.startswith(TOLD)]
+        told += [replace(figure, name=f"{label}: {figure.name}") for figure in brief_figures(scores, fusion, thresholds)]
     return tuple(told)

@@ -43,6 +43,26 @@ def cascade_figures(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Th
     )
 
 
+def brief_figures(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Thresholds) -> tuple[Figure, ...]:
+    """What matters most of the same, for sets that are told side by side."""
+    sick = [case for case in scores if case.lesions]
+    kept = sum(bool(shown_lesions(case, fusion, thresholds)) for case in sick)
+    return (
+        share("patients with a lesion kept", kept, len(sick), "patients with lesions"),
+        _sensitivity("lesions shown", scores, fusion, thresholds, lambda _: True),
+        mean("false positives shown a scan", [_false(case, fusion, thresholds) for case in scores], "scans"),
+        _cpm([scan_match(case, fusion, thresholds) for case in scores]),
+    )
+
+
+def _cpm(matches: Sequence[ScanMatch]) -> Figure:
+    lesions = sum(len(match.lesions) for match in matches)
+    if not lesions:
+        return Figure("CPM", None, None, 0, "lesions")
+    result = summarise(matches, 0, resamples=RESAMPLES)
+    return Figure("CPM", result.cpm, result.cpm_interval, lesions, "lesions")
+
+
 def scan_match(case: CaseScores, fusion: Fusion, thresholds: Thresholds) -> ScanMatch:
     """The marks of triage and propose with their final logits: what a FROC is drawn from."""
     passed = (case.nearby >= thresholds.triage) & (case.proposed >= thresholds.propose)
