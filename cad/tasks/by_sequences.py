@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from cad.detect.cascade import Fusion, Thresholds
@@ -28,8 +29,10 @@ def sequence_figures(
     told: list[Figure] = []
     for shown in (rule.sequences, *((name,) for name in rule.sequences)) if rule.sequences else ():
         label = f"{shown[0]} alone" if len(shown) == 1 else f"all of {', '.join(shown)}"
-        scores = score_cases(
-            paths[:MOST], rule, model, thresholds.propose, lambda text, label=label: say(f"{label}: {text}"), workers, shown
-        )  # type: ignore[misc]
+        scores = score_cases(paths[:MOST], rule, model, thresholds.propose, partial(_said, say, label), workers, shown)
         told += [replace(figure, name=f"{label}: {figure.name}") for figure in brief_figures(scores, fusion, thresholds)]
     return tuple(told)
+
+
+def _said(say: Callable[[str], None], label: str, text: str) -> None:
+    say(f"{label}: {text}")
