@@ -20,7 +20,7 @@ class Availability:
     def __call__(self, _network: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         """The input with its marks behind it."""
         (image,) = inputs
-        largest = image.flatten(2).abs().amax(2).unflatten(1, (self.sequences, -1)).amax(2)
+        largest = torch.unflatten(image.flatten(2).abs().amax(2), 1, (self.sequences, -1)).amax(2)
         there = (largest > 0).to(image.dtype)
         for _ in range(image.ndim - 2):
             there = there.unsqueeze(-1)

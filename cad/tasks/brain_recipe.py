@@ -8,7 +8,7 @@ import numpy as np
 
 from cad.prepare.inputs import InputRule
 from cad.prepare.resample import resample
-from cad.simulate.head import HeadPlan, simulate_sequences
+from cad.simulate.head import HeadPlan, Sequence, simulate_sequences
 from cad.simulate.phantom import Phantom
 from cad.space import Grid
 from cad.train.recipe import CALIBRATION_SEEDS, Budget, Learning, Recipe, cascade_networks, lesions
@@ -19,7 +19,7 @@ SLICE_SPACINGS_MM = (1.0, 1.5, 3.0, 5.0)
 SPACING_SHARES = (0.08, 0.17, 0.35, 0.40)
 THICKER = 0.5  # so often a further sequence is taken in thicker slices than the finest one
 MOVED_MM = 0.4  # what registration leaves
-SEQUENCES = ("T1c", "FLAIR", "T2", "T1")
+SEQUENCES: tuple[Sequence, ...] = ("T1c", "FLAIR", "T2", "T1")
 
 
 def head_phantom(seed: int) -> Phantom:

@@ -56,7 +56,7 @@ def as_scanned(image: Float32Array, sequences: int, rng: np.random.Generator) ->
     if sequences == 1:
         return intensity(image, rng)
     parts = image.reshape(sequences, -1, *image.shape[1:])
-    kept = some_of(parts.any(axis=tuple(range(1, parts.ndim))), rng)
+    kept = some_of(np.asarray(parts.any(axis=tuple(range(1, parts.ndim)))), rng)
     changed = [intensity(part, rng) if keep else np.zeros_like(part) for part, keep in zip(parts, kept, strict=True)]
     return np.concatenate(changed)
 
