@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cad.detect.boxes import BoxRule, find_boxes
 from cad.monai_networks import ResNetPyramid
 from cad.score.match import ScanMatch
-from cad.train.augment import anywhere, cut, intensity
+from cad.train.augment import anywhere, cut_all, intensity
 from cad.train.centres import Scenes
 from cad.train.dataset import TrainingCase
 from cad.train.mining import lesion_at
@@ -90,7 +90,7 @@ def _block(scenes: Scenes, rng: np.random.Generator, positive: bool, edge: int) 
         near = np.rint(spots[int(rng.integers(len(spots)))].centre).astype(int)
         middle = near + rng.integers(-edge // 3, edge // 3 + 1, size=3)
     start = middle - edge // 2
-    image = intensity(cut(scenes.images[case], start, (edge,) * 3)[None], rng)
+    image = intensity(cut_all(scenes.images[case], start, (edge,) * 3), rng)
     boxes = np.array([_box(np.subtract(spot.centre, start), spot.diameter) for spot in spots if spot.diameter > 0]).reshape(-1, 6)
     centres = (boxes[:, :3] + boxes[:, 3:]) / 2
     boxes = boxes[((centres > 0) & (centres < edge)).all(axis=1)].clip(0, edge)

@@ -22,7 +22,7 @@ def scene(rng: np.random.Generator) -> tuple[np.ndarray, Spot]:
 def test_it_learns_to_find_a_ball():
     rng = np.random.default_rng(0)
     images, spots = zip(*(scene(rng) for _ in range(4)), strict=True)
-    scenes = Scenes(list(images), [], [np.ones((64,) * 3, dtype=np.uint8)] * 4, [(spot,) for spot in spots], [[]] * 4)
+    scenes = Scenes([image[None] for image in images], [], [np.ones((64,) * 3, dtype=np.uint8)] * 4, [(spot,) for spot in spots], [[]] * 4)
     made = retinanet.detector(seed=1, channels=16)
     losses = retinanet.learn(made, scenes, steps=70, seed=1, block=32, batch=2)
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])

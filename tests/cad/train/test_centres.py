@@ -21,7 +21,7 @@ def scenes():
     made, rng = Scenes(), np.random.default_rng(0)
     away = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(np.ogrid[:32, :40, :48], (16, 20, 24), strict=True)))
     for _ in range(2):
-        made.images.append((0.2 * rng.random((32, 40, 48)) + 0.7 * (away <= 3)).astype(np.float16))
+        made.images.append((0.2 * rng.random((1, 32, 40, 48)) + 0.7 * (away <= 3)).astype(np.float16))
         made.labels.append((away <= 3).astype(np.uint8))
         made.regions.append(np.ones((32, 40, 48), dtype=np.uint8))
         made.spots.append((Spot((16.0, 20.0, 24.0), 6.0, 1),))
