@@ -15,6 +15,7 @@ from common import keep, table
 from lung import Bench, bench, mean, share
 from scipy import ndimage
 
+from cad.detect.cascade import triage_channels
 from cad.detect.triage import plane_with_context
 from cad.explain.faithfulness import assess, edges
 from cad.explain.heatmap import gradcam_3d, hirescam_3d
@@ -24,6 +25,7 @@ from cad.prepare.inputs import close_up, label_patch, scaled
 from cad.tasks.lung_recipe import RECIPE
 
 Map = np.ndarray
+TRIAGE_LAYER = "network.decoders.0"  # the last features before the head, half the plane's resolution
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ def main() -> None:
     table("maps of the classifier, 3D", ("method", *next(iter(rows.values()))), [(name, *row.values()) for name, row in rows.items()])
     flat = {
         "its own map": in_2d(scenes, triage.map),
-        "HiResCAM": in_2d(scenes, lambda plane: hirescam_3d(triage, plane, "network.model.1.submodule.1.submodule.1.submodule")),
-        "Grad-CAM (MONAI)": in_2d(scenes, lambda plane: gradcam_3d(triage, plane, "network.model.1.submodule.1.submodule.1.submodule")),
-        "edges": in_2d(scenes, lambda plane: edges(plane[1], 2)),
+        "HiResCAM": in_2d(scenes, lambda plane: hirescam_3d(triage, plane, TRIAGE_LAYER)),
+        "Grad-CAM (MONAI)": in_2d(scenes, lambda plane: gradcam_3d(triage, plane, TRIAGE_LAYER)),
+        "edges": in_2d(scenes, lambda plane: edges(plane[len(plane) // 2], 2)),
     }
     table("maps of triage, 2D", ("method", "pointing"), list(flat.items()))
     sanity = check_maps(reducer, [scene.patch for scene in scenes][:24])
@@ -64,7 +66,7 @@ def lesions(with_what: Bench) -> Iterator[Scene]:
             cut = close_up(case.source, lesion.centre_mm, RECIPE.rule.patch_voxels, RECIPE.rule)
             mask = label_patch(case.source_labels, lesion.centre_mm, RECIPE.rule.patch_voxels, RECIPE.rule)
             k = int(np.clip(np.rint(case.seen.image.grid.to_index(lesion.centre_mm)[0]), 0, case.seen.image.grid.shape[0] - 1))
-            plane = plane_with_context(np.asarray(case.seen.image.voxels, dtype=np.float32), k)
+            plane = plane_with_context(np.asarray(case.seen.image.voxels, dtype=np.float32), k, triage_channels(with_what.model))
             pads = [(0, 0), *((0, -size % MULTIPLE) for size in plane.shape[1:])]
             inside = np.pad(np.asarray(case.labels.voxels)[k] == lesion.label, pads[1:])
             patch = np.asarray(scaled(cut, case.seen.low, case.seen.high).voxels, dtype=np.float32)
@@ -113,9 +115,10 @@ class Peak(torch.nn.Module):
         return pooled
 
     def map(self, plane: Map) -> Map:
-        """The network's own map, in [0, 1]."""
+        """The network's own map, in [0, 1], on the plane's pixels."""
         with torch.inference_mode():
-            return np.asarray(torch.sigmoid(self.network(torch.tensor(plane)[None])[0, 0]).numpy())
+            found = torch.sigmoid(self.network(torch.tensor(plane)[None])[:, :1])
+            return np.asarray(torch.nn.functional.interpolate(found, plane.shape[1:], mode="bilinear")[0, 0].numpy())
 
 
 def _sure(reducer: torch.nn.Module, patch: Map) -> bool:
