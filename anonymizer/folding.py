@@ -6,8 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_EAST_ASIAN = "\u2e80-\U0010ffff"
-WORD = re.compile(rf"[^\W\d_{_EAST_ASIAN}]+|(?:(?=[^\W\d_])[{_EAST_ASIAN}])+|\d+")
+_EAST_ASIAN, _BEFORE = "\u2e80-\U0010ffff", "\0-\u2e7f"  # a set that is negated compiles in a fraction of the time
+WORD = re.compile(rf"[^\W\d_{_EAST_ASIAN}]+|(?:(?=[^\W\d_])[^{_BEFORE}])+|\d+")
 _STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})  # no NFKD form
 _HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
@@ -22,11 +23,10 @@ from anonymizer.walk import Walk
 
 Lines = tuple[tuple[tuple[tuple[int, ...], str, str], int], ...]
 PADDING = {"UI": b"\0", "DA": b" ", "TM": b" "}
-_NUMBERS, _UNUSUAL = frozenset({"DS", "IS"}), (b"\\", b"\x1b")
+_UNUSUAL = (b"\\", b"\x1b")
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """What became of one element: its bytes in the output (none when it goes) and its lines of the receipt."""
 
     out: bytes
@@ -46,11 +46,11 @@ def plainly(tag: int, raw: bytes, walk: Walk, decision: Decision) -> Plainly | N
         return None
     match decision.action, vr[0]:
         case Action.MAP_UID, "UI":
-            return _Uid(tag, walk, decision.reason).decided
+            return partial(_uid, tag, walk, decision.reason)
         case Action.CLEAN, "DA" | "TM":
-            return _Time(tag, vr[0], walk, decision.reason).decided
+            return partial(_time, tag, vr[0], walk, decision.reason)
         case Action.KEEP, "DS" | "IS":
-            return _Numbers(vr[0], Doubt(Dataset(), walk.echo, True)).decided
+            return partial(_numbers, vr[0], Doubt(Dataset(), walk.echo, True))
     return None
 
 
@@ -68,44 +68,25 @@ def _text(raw: bytes) -> str:
     return value.decode().strip(" \x00") if value.isascii() and not any(byte in value for byte in _UNUSUAL) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Uid:
-    tag: int
-    walk: Walk
-    reason: str
-
-    def decided(self, raw: bytes) -> Decided | None:
-        original = uid_text(raw[8:])
-        mapped = original and self.walk.pseudonyms.uid(original)
-        if not mapped or mapped == original:
-            return None
-        out = head_and_value(self.tag, "UI", mapped, implicit=self.walk.implicit)
-        return Decided(out, ((((self.tag,), "uid_mapped", self.reason), 1),))
+def _uid(tag: int, walk: Walk, reason: str, raw: bytes) -> Decided | None:
+    original = uid_text(raw[8:])
+    mapped = original and walk.pseudonyms.uid(original)
+    if not mapped or mapped == original:
+        return None
+    return Decided(head_and_value(tag, "UI", mapped, implicit=walk.implicit), ((((tag,), "uid_mapped", reason), 1),))
 
 
-@dataclass(frozen=True, slots=True)
-class _Time:
-    tag: int
-    vr: str
-    walk: Walk
-    reason: str
-
-    def decided(self, raw: bytes) -> Decided | None:
-        text = _text(raw)
-        value = moved(self.vr, text, self.walk.days) if text else None
-        if not value:
-            return None
-        out = head_and_value(self.tag, self.vr, value, implicit=self.walk.implicit)
-        return Decided(out, ((((self.tag,), "kept_time" if self.vr == "TM" else "date_shifted", self.reason), 1),))
+def _time(tag: int, vr: str, walk: Walk, reason: str, raw: bytes) -> Decided | None:
+    text = _text(raw)
+    value = moved(vr, text, walk.days) if text else None
+    if not value:
+        return None
+    action = "kept_time" if vr == "TM" else "date_shifted"
+    return Decided(head_and_value(tag, vr, value, implicit=walk.implicit), ((((tag,), action, reason), 1),))
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbers:
-    vr: str
-    doubt: Doubt
-
-    def decided(self, raw: bytes) -> Decided | None:
-        value = raw[8:]
-        if not value or not value.isascii() or b"\x1b" in value or self.doubt.text_fault(self.vr, value.decode().strip(" \x00")):
-            return None
-        return Decided(raw, ())
+def _numbers(vr: str, doubt: Doubt, raw: bytes) -> Decided | None:
+    value = raw[8:]
+    if not value or not value.isascii() or b"\x1b" in value or doubt.text_fault(vr, value.decode().strip(" \x00")):
+        return None
+    return Decided(raw, ())
