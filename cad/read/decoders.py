@@ -8,17 +8,18 @@ JPEG 2000, High-Throughput JPEG 2000              pylibjpeg-openjpeg (OpenJPEG)
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
+class Coded(NamedTuple):
     """What the header says of a compressed frame of one sample a pixel."""
 
     syntax: str
@@ -31,11 +32,12 @@ class Coded:
     @property
     def dtype(self) -> np.dtype[Any]:
         """What the stored values are, little-endian."""
+        import numpy as np
+
         return np.dtype(f"<{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoder:
+class Decoder(NamedTuple):
     """A library: the module that must be there, the package that brings it, and the function that calls it."""
 
     module: str
@@ -56,6 +58,17 @@ def decode(data: bytes, coded: Coded) -> NDArray[Any]:
     return values.reshape(coded.rows, coded.columns).astype(coded.dtype)
 
 
+def decoded_bytes(data: bytes, coded: Coded) -> memoryview:
+    """The same as bytes. RLE comes as such from its decoder, and numpy, which takes as long to import as twenty frames, stays out."""
+    if coded.syntax == RLE_LOSSLESS:
+        raw = _rle_bytes(data, coded)
+        if len(raw) == coded.rows * coded.columns * (coded.bits_allocated // 8):
+            return memoryview(raw)
+    import numpy as np
+
+    return np.ascontiguousarray(decode(data, coded)).reshape(-1).view(np.uint8).data
+
+
 def missing_package(syntax: str) -> str | None:
     """The package that would have to be installed to decode a syntax; None when it is there."""
     decoder = DECODERS[syntax]
@@ -63,14 +76,32 @@ def missing_package(syntax: str) -> str | None:
 
 
 def _rle(data: bytes, coded: Coded) -> NDArray[Any]:
-    from rle.utils import decode_pixel_data
+    import numpy as np
 
-    raw = decode_pixel_data(data, version=2, rows=coded.rows, columns=coded.columns, bits_allocated=coded.bits_allocated)
-    return np.frombuffer(raw, f"<u{coded.bits_allocated // 8}")
+    return np.frombuffer(_rle_bytes(data, coded), f"<u{coded.bits_allocated // 8}")
+
+
+def _rle_bytes(data: bytes, coded: Coded) -> bytearray:
+    raw: bytearray = _rle_decoder().decode_frame(data, coded.rows * coded.columns, coded.bits_allocated, "<")
+    return raw
+
+
+def _rle_decoder() -> Any:
+    """The compiled module of pylibjpeg-rle; the package around it needs numpy and adds nothing to this."""
+    name = "rle.rle"
+    if name not in sys.modules:
+        package = find_spec("rle")
+        spec = PathFinder.find_spec(name, package.submodule_search_locations) if package else None
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(name=name)
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def _jpeg_ls(data: bytes, coded: Coded) -> NDArray[Any]:
     import jpeg_ls  # type: ignore[import-untyped]
+    import numpy as np
 
     try:
         raw, said = jpeg_ls.decode_pixel_data(data)
@@ -85,6 +116,7 @@ def _jpeg_ls(data: bytes, coded: Coded) -> NDArray[Any]:
 
 
 def _jpeg_2000(data: bytes, coded: Coded) -> NDArray[Any]:
+    import numpy as np
     from openjpeg.utils import decode_pixel_data
 
     raw = decode_pixel_data(data, version=2)
@@ -95,6 +127,7 @@ def _jpeg_2000(data: bytes, coded: Coded) -> NDArray[Any]:
 
 def _gdcm(data: bytes, coded: Coded) -> NDArray[Any]:
     import gdcm
+    import numpy as np
 
     fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
     fragment.SetByteStringValue(data)

@@ -13,9 +13,7 @@ import struct
 import sys
 from typing import IO, Any, cast
 
-import numpy as np
-
-from cad.read.decoders import Coded, decode
+from cad.read.decoders import Coded, decoded_bytes
 
 REQUEST, REPLY = struct.Struct(">LQ"), struct.Struct(">BQ")
 _COMPLAINTS = (b"premature end", b"Corrupt JPEG", b"corrupt")
@@ -73,7 +71,7 @@ def unsent(views: list[memoryview], count: int) -> list[memoryview]:
 def _answer(data: bytes, coded: Coded, said: IO[bytes]) -> tuple[int, Any]:
     before = os.fstat(said.fileno()).st_size
     try:
-        values = decode(data, coded)
+        values = decoded_bytes(data, coded)
     except MemoryError:
         return 1, json.dumps(["decoder_memory", "the decoder asked for more memory than a frame may take"]).encode()
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises on hostile bytes becomes the frame's refusal
@@ -81,7 +79,7 @@ def _answer(data: bytes, coded: Coded, said: IO[bytes]) -> tuple[int, Any]:
     complaint = os.pread(said.fileno(), 4096, before)
     if any(word in complaint for word in _COMPLAINTS):
         return 1, json.dumps(["truncated", "the decoder met the end of the compressed image too early"]).encode()
-    return 0, np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+    return 0, values
 
 
 def _limit(memory_bytes: int) -> None:

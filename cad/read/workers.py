@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -158,7 +158,7 @@ def _widen(stream: int) -> None:
 
 @lru_cache
 def _words(coded: Coded) -> bytes:
-    return json.dumps(asdict(coded)).encode()
+    return json.dumps(coded._asdict()).encode()
 
 
 def _send(stream: int, parts: Sequence[bytes], until: float) -> None:

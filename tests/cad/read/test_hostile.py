@@ -174,8 +174,9 @@ def test_a_killed_worker_is_a_refusal_and_the_next_frame_has_a_new_one(workers: 
 
 def test_a_decoder_that_takes_too_long_is_stopped() -> None:
     data, coded, _ = whole_frame()
-    slow = Workers(WorkerLimits(seconds=0.2))
+    slow = Workers()
     slow.decode(data, coded)
+    slow.limits = WorkerLimits(seconds=0.2)
     worker = slow._idle.queue[0]
     os.kill(worker._process.pid, 19)  # SIGSTOP: it will never answer
     with pytest.raises(FrameError) as refused:
@@ -185,8 +186,11 @@ def test_a_decoder_that_takes_too_long_is_stopped() -> None:
     slow.close()
 
 
-def test_workers_import_neither_torch_nor_pydicom() -> None:
-    code = "import cad.read.worker, sys; print([m for m in ('torch', 'pydicom', 'monai', 'SimpleITK') if m in sys.modules])"
+def test_workers_import_neither_torch_nor_pydicom_nor_numpy_for_rle() -> None:
+    code = (
+        "import cad.read.worker, sys; from cad.read.decoders import _rle_decoder; _rle_decoder()\n"
+        "print([m for m in ('torch', 'pydicom', 'monai', 'SimpleITK', 'numpy') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
