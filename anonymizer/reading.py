@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from pydicom import config, dcmread, uid
@@ -52,19 +53,24 @@ _DEFLATED = uid.DeflatedExplicitVRLittleEndian.encode()
 
 
 class quietly:  # noqa: N801 - reads as the context manager it is
-    """Keep pydicom from warning or logging: its sentences repeat values and file names. Inside itself it costs nothing."""
+    """Keep pydicom from warning or logging: its sentences repeat values and file names.
 
-    _depth, _kept = 0, ExitStack()
+    What it turns off holds for the whole process, until whoever was last inside leaves; being inside again costs next to nothing.
+    """
+
+    _inside, _kept, _lock = 0, ExitStack(), Lock()
 
     def __enter__(self) -> None:
-        if not quietly._depth:
-            quietly._kept.enter_context(_silence())
-        quietly._depth += 1
+        with quietly._lock:
+            if not quietly._inside:
+                quietly._kept.enter_context(_silence())
+            quietly._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        quietly._depth -= 1
-        if not quietly._depth:
-            quietly._kept.close()
+        with quietly._lock:
+            quietly._inside -= 1
+            if not quietly._inside:
+                quietly._kept.close()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pickle
 import random
@@ -196,3 +197,17 @@ def test_damaged_files_never_crash_and_never_tell(
             dcmread(tmp_path / "out" / outcome.output)
     assert "interbourne" not in caplog.text
     assert not [warning for warning in recwarn if "interbourne" in str(warning.message)]
+
+
+def test_quiet_lasts_until_the_last_has_left() -> None:
+    logger, before = logging.getLogger("pydicom"), logging.getLogger("pydicom").level
+    first, second = reading.quietly(), reading.quietly()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__()
+    assert logger.level > logging.CRITICAL
+    second.__exit__()
+    assert logger.level == before
+    with reading.quietly():
+        assert logger.level > logging.CRITICAL
+    assert logger.level == before
