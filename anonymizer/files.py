@@ -117,21 +117,27 @@ def deidentify_for_vault(
 def _outcome(
     source: Path, destination: Path, key: ProjectKey, profile: Profile, handle: str, index: int, vault: EntriesOf | None
 ) -> FileOutcome:
-    file = reading.opened(source)
-    if isinstance(file, Verdict):
-        return _refused(handle, index, file)
-    with file:
-        clean = _cleaned(file, key, profile, vault)
-    if isinstance(clean, _Refused):
+    clean = clean_file(source, key, profile, vault)
+    if isinstance(clean, Refused):
         return _refused(handle, index, clean.verdict, clean.study, clean.series)
-    if not _PLACE.fullmatch(clean.place):
-        nameless = Verdict(Reason.MISSING_IDENTITY, "a Study or Series Instance UID that is none: it cannot name a folder")
-        return _refused(handle, index, nameless, clean.study, clean.series)
     name = f"{clean.place}/{handle}.dcm"
     verdict = written(f"{destination}/{name}", clean.pieces)
     if verdict is not None:
         return _refused(handle, index, verdict, clean.study, clean.series)
     return FileOutcome(handle, index, DEIDENTIFIED, "", "", clean.study, clean.series, name, clean.receipt, clean.entries, clean.pictures)
+
+
+def clean_file(source: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE, vault: EntriesOf | None = None) -> Clean | Refused:
+    """One file de-identified, as `deidentify_file` does it, and not written; `vault` makes its entries out of the original."""
+    file = reading.opened(source)
+    if isinstance(file, Verdict):
+        return Refused(file)
+    with file:
+        clean = _cleaned(file, key, profile, vault)
+    if isinstance(clean, Clean) and not _PLACE.fullmatch(clean.place):
+        nameless = Verdict(Reason.MISSING_IDENTITY, "a Study or Series Instance UID that is none: it cannot name a folder")
+        return Refused(nameless, clean.study, clean.series)
+    return clean
 
 
 def scan_identity(path: Path, key: ProjectKey, profile: Profile = SCREENING_PROFILE) -> tuple[str, str] | Verdict:
@@ -149,7 +155,7 @@ def scan_identity(path: Path, key: ProjectKey, profile: Profile = SCREENING_PROF
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
+class Refused:
     """Why a file does not pass, and where it would have belonged."""
 
     verdict: Verdict
@@ -157,19 +163,19 @@ class _Refused:
     series: str = ""
 
 
-def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | _Refused:
+def _cleaned(file: Source, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | Refused:
     """The fast way where it proves that it may be taken, else pydicom's."""
     try:
         clean = bytewalk.cleaned(file, key, profile, vault)
         dataset = clean or file.parsed()
     except InputRefusedError as refusal:
-        return _Refused(Verdict(Reason(refusal.reason), refusal.detail))
+        return Refused(Verdict(Reason(refusal.reason), refusal.detail))
     if isinstance(dataset, Clean):
         return dataset
-    return _Refused(dataset) if isinstance(dataset, Verdict) else _cleaned_by_pydicom(dataset, key, profile, vault)
+    return Refused(dataset) if isinstance(dataset, Verdict) else _cleaned_by_pydicom(dataset, key, profile, vault)
 
 
-def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | _Refused:
+def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile, vault: EntriesOf | None) -> Clean | Refused:
     study, series = "", ""
     try:
         with reading.quietly():
@@ -177,15 +183,15 @@ def _cleaned_by_pydicom(dataset: FileDataset, key: ProjectKey, profile: Profile,
             study, series = (_pseudonymous_uid(seen, tag, key) for tag in (STUDY_UID, SERIES_UID))
             verdict = verdict_on_file(seen, profile) or pixel_data.pixel_verdict(dataset)
             if verdict is not None:
-                return _Refused(verdict, study, series)
+                return Refused(verdict, study, series)
             pictures: list[Picture] = []
             clean, receipt = cleaned(dataset, key, profile, pictures.append if vault else None)
             place = f"{clean.StudyInstanceUID}/{clean.SeriesInstanceUID}"
             return Clean((encoded(clean),), receipt, study, series, place, vault(dataset, key) if vault else (), tuple(pictures))
     except InputRefusedError as refusal:
-        return _Refused(Verdict(Reason(refusal.reason), refusal.detail), study, series)
+        return Refused(Verdict(Reason(refusal.reason), refusal.detail), study, series)
     except reading.PARSE_ERRORS as error:
-        return _Refused(Verdict(Reason.UNPARSEABLE, f"cannot be de-identified ({type(error).__name__})"), study, series)
+        return Refused(Verdict(Reason.UNPARSEABLE, f"cannot be de-identified ({type(error).__name__})"), study, series)
 
 
 def _scanned(file: Source, key: ProjectKey, profile: Profile) -> tuple[str, str] | Verdict:

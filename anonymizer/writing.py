@@ -23,10 +23,13 @@ def encoded(dataset: FileDataset) -> bytes:
     return buffer.getvalue()
 
 
-def written(path: str | Path, pieces: Sequence[bytes]) -> Verdict | None:
-    """Write the pieces one behind the other, whole or not at all; a verdict when the disk refuses."""
+def written(path: str | Path, pieces: Sequence[bytes], drafts: str | Path = "") -> Verdict | None:
+    """Write the pieces one behind the other, whole or not at all; a verdict when the disk refuses.
+
+    `drafts` is a folder of the same file system for what is not whole yet; without one it lies beside the file.
+    """
     folder, name = os.path.split(path)
-    draft = os.path.join(folder, f".{name}.{os.getpid()}.part")  # noqa: PTH118 - for every file, and four times as fast
+    draft = os.path.join(drafts or folder, f".{name}.{os.getpid()}.part")  # noqa: PTH118 - for every file, and four times as fast
     try:
         try:
             _write(draft, pieces)

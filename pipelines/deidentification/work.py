@@ -14,20 +14,22 @@ import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anonymizer.files import FileOutcome, deidentify_file, deidentify_for_vault
+from anonymizer.clean import Clean, all_entries
+from anonymizer.files import Refused, clean_file
 from anonymizer.gate import Reason
 from anonymizer.key import ProjectKey
 from anonymizer.profile import Option, Profile
 from anonymizer.pseudonym import Pseudonyms
 from anonymizer.receipt import Receipt
 from anonymizer.vault import Entry
+from anonymizer.writing import written
 from cad.errors import Refusal
 from pipelines.deidentification.rows import ARCHIVE, DEIDENTIFIED, REFUSED, FileRow, packed
 from pipelines.exchange import folders
@@ -103,16 +105,22 @@ class Deidentify:
 
 @dataclass(frozen=True, slots=True)
 class _Clean:
-    """A file that passed: where its clean copy lies for now, and what was done to it."""
+    """A file that passed: its bytes, the study and series UIDs in the output, and what was done to it."""
+
+    handle: str
+    pieces: tuple[bytes, ...] = field(repr=False)
+    place: tuple[str, str]
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """The same, its bytes in a file of their own for now."""
 
     handle: str
     path: Path
+    place: tuple[str, str]
     receipt: Receipt
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The study and series UIDs in the output, which are its last two folders."""
-        return self.path.parent.parent.name, self.path.parent.name
 
 
 @dataclass(slots=True)
@@ -135,14 +143,18 @@ class _Bench:
             return FileRow(
                 clean.handle, REFUSED, str(Reason.FACE_NOT_REMOVED), "its headers gave no series to look for a face in", *clean.place
             )
-        return self._kept(clean)
+        size = sum(map(len, clean.pieces))
+        row = self._row(clean, size)
+        if self.order.files is not None:
+            self._write(self._made(self.order.files.parent / row.output), clean.pieces)
+        return row
 
     def series(self, files: Sequence[FoundFile]) -> list[FileRow]:
         """Files of one series: cleaned one by one, their faces removed together, then kept or refused together."""
         from anonymizer.defacing.files import deface_series
 
         cleaned = [self._staged(self._cleaned(found)) for found in files]
-        staged = [clean.path for clean in cleaned if isinstance(clean, _Clean)]
+        staged = [clean.path for clean in cleaned if isinstance(clean, _Staged)]
         if not staged:
             return [clean for clean in cleaned if isinstance(clean, FileRow)]
         with _deadline(self.order.file_seconds):
@@ -160,48 +172,52 @@ class _Bench:
         if here.refusal:
             status = ARCHIVE if here.refusal.reason == folders.ARCHIVE else REFUSED
             return FileRow(handle, status, here.refusal.reason, here.refusal.detail)
-        clean = deidentify_for_vault if self.order.for_vault else deidentify_file
         with _deadline(self.order.file_seconds):
-            outcome = clean(here.path, self.folder, self.order.key, self.order.profile)
+            clean = clean_file(here.path, self.order.key, self.order.profile, all_entries if self.order.for_vault else None)
         if found.member is not None:
             here.path.unlink()
-        return self._settled(handle, outcome)
+        return self._settled(handle, clean)
 
-    def _settled(self, handle: str, outcome: FileOutcome) -> _Clean | FileRow:
-        _must_be_written(outcome.reason, outcome.detail)
-        if outcome.status != DEIDENTIFIED or outcome.receipt is None:
-            return FileRow(handle, REFUSED, outcome.reason, outcome.detail, outcome.study, outcome.series)
-        self.entries.update(dict.fromkeys(outcome.entries))
-        self.pictures += [told for picture in outcome.pictures for told in _for_vault(handle, picture)]
-        return _Clean(handle, self.folder / outcome.output, outcome.receipt)
+    def _settled(self, handle: str, clean: Clean | Refused) -> _Clean | FileRow:
+        if isinstance(clean, Refused):
+            return FileRow(handle, REFUSED, str(clean.verdict.reason), clean.verdict.detail, clean.study, clean.series)
+        self.entries.update(dict.fromkeys(clean.entries))
+        self.pictures += [told for picture in clean.pictures for told in _for_vault(handle, picture)]
+        study, series = clean.place.split("/")
+        return _Clean(handle, clean.pieces, (study, series), clean.receipt)
 
-    def _staged(self, clean: _Clean | FileRow) -> _Clean | FileRow:
-        """Out of the way of the next file, whose output could have the same name here."""
+    def _staged(self, clean: _Clean | FileRow) -> _Staged | FileRow:
+        """A clean file that waits for the others of its series."""
         if isinstance(clean, FileRow):
             return clean
-        study, series = clean.place
-        target = self.folder / "series" / study / series / f"{clean.handle}.dcm"
-        self._make(target.parent)
-        return replace(clean, path=clean.path.rename(target))
+        path = self._made(self.folder / "series" / clean.place[0] / clean.place[1] / f"{clean.handle}.dcm")
+        self._write(path, clean.pieces)
+        return _Staged(clean.handle, path, clean.place, clean.receipt)
 
-    def _kept(self, clean: _Clean, faces: FaceAccount | None = None) -> FileRow:
-        """Move a finished file to its place; a dry run forgets it."""
-        digest, text = receipt_text(clean.receipt, faces)
-        self.receipts[digest] = text
-        study, series = clean.place
-        row = FileRow(clean.handle, DEIDENTIFIED, "", "", study, series, clean.path.stat().st_size, digest)
-        if self.order.files is None:
-            clean.path.unlink()
-        else:
-            place = self.order.files.parent / row.output
-            self._make(place.parent)
-            clean.path.replace(place)
+    def _kept(self, staged: _Staged, faces: FaceAccount | None) -> FileRow:
+        """Move a finished file to its place; a dry run leaves it."""
+        row = self._row(staged, staged.path.stat().st_size, faces)
+        if self.order.files is not None:
+            staged.path.replace(self._made(self.order.files.parent / row.output))
         return row
 
-    def _make(self, folder: Path) -> None:
-        if folder not in self.made:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.made.add(folder)
+    def _row(self, clean: _Clean | _Staged, size: int, faces: FaceAccount | None = None) -> FileRow:
+        digest, text = receipt_text(clean.receipt, faces)
+        self.receipts[digest] = text
+        return FileRow(clean.handle, DEIDENTIFIED, "", "", *clean.place, size, digest)
+
+    def _write(self, path: Path, pieces: Sequence[bytes]) -> None:
+        """Whole or not at all: what is half-written lies in the private folder. Raises OSError when the disk refuses."""
+        verdict = written(path, pieces, self.folder)
+        if verdict is not None:
+            _must_be_written(verdict.reason, verdict.detail)
+
+    def _made(self, path: Path) -> Path:
+        """The same path, its folder there."""
+        if path.parent not in self.made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.made.add(path.parent)
+        return path
 
 
 def _for_vault(handle: str, picture: Picture) -> tuple[VaultPicture, VaultPicture]:

@@ -10,12 +10,12 @@ from deid_factory import KEY
 from anonymizer import bytewalk, reading
 from anonymizer.clean import Clean
 from anonymizer.deidentify import SCREENING_PROFILE
-from anonymizer.files import _cleaned_by_pydicom, _Refused
+from anonymizer.files import Refused, _cleaned_by_pydicom
 from anonymizer.gate import Verdict
 from anonymizer.profile import Profile
 
 
-def both(path: Path, profile: Profile = SCREENING_PROFILE) -> tuple[Clean | None, Clean | _Refused | Verdict]:
+def both(path: Path, profile: Profile = SCREENING_PROFILE) -> tuple[Clean | None, Clean | Refused | Verdict]:
     """What the fast way and the slow way make of a file; fails when both have a result and it is not the same."""
     source = reading.opened(path)
     if isinstance(source, Verdict):
@@ -31,7 +31,7 @@ def both(path: Path, profile: Profile = SCREENING_PROFILE) -> tuple[Clean | None
     return fast, slow
 
 
-def both_of(content: bytes, profile: Profile = SCREENING_PROFILE) -> tuple[Clean | None, Clean | _Refused | Verdict]:
+def both_of(content: bytes, profile: Profile = SCREENING_PROFILE) -> tuple[Clean | None, Clean | Refused | Verdict]:
     """The same of bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"

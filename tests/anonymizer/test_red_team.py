@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from anonymizer.clean import Clean
-from anonymizer.files import _Refused, deidentify_file
+from anonymizer.files import Refused, deidentify_file
 from anonymizer.gate import Verdict
 from anonymizer.profile import profile_named
 
@@ -37,7 +37,7 @@ def raw(image: Dataset, tag: int, vr: str, value: bytes) -> Dataset:
 def out_of(image: Dataset, profile: str, syntax: uid.UID = uid.ExplicitVRLittleEndian) -> bytes:
     """What leaves under a profile, both ways agreeing; empty when refused."""
     _, slow = both_of(encode(image, syntax), profile_named(profile))
-    assert isinstance(slow, Clean | _Refused | Verdict)
+    assert isinstance(slow, Clean | Refused | Verdict)
     return b"".join(slow.pieces) if isinstance(slow, Clean) else b""
 
 

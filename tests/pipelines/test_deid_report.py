@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from deid_runs import answer, deidentified, rows
 
+from anonymizer.files import Refused
 from anonymizer.gate import Reason
 from anonymizer.pixels.account import Picture, PixelAccount
 from anonymizer.pixels.where import How
@@ -67,17 +68,17 @@ def test_no_clock_and_no_shift_is_in_the_report(export, tmp_path):
 
 
 def test_blanked_pixels_are_counted_and_their_pictures_go_to_the_vault_only(export, tmp_path, monkeypatch):
-    real = work.deidentify_for_vault
+    real = work.clean_file
 
-    def blanked(*args, **more):
-        outcome = real(*args, **more)
-        if outcome.receipt is None:
+    def blanked(*args):
+        outcome = real(*args)
+        if isinstance(outcome, Refused):
             return outcome
         account = PixelAccount(How.OCR, "all", frames=3, frames_examined=3, boxes=((0, 2), (2, 1)), pixels_changed=70)
         picture = Picture(0, (1, 2, 30, 9), b"\x89PNG YAMADA", b"\x89PNG blank")
         return replace(outcome, receipt=outcome.receipt.with_pixels(account), pictures=(picture,))
 
-    monkeypatch.setattr(work, "deidentify_for_vault", blanked)
+    monkeypatch.setattr(work, "clean_file", blanked)
     opened = partial(open_vault, tmp_path / "way.vault", bytes(32), create=True)
     report = deidentified(export, tmp_path / "out", vault=opened).report
     assert report["pixels"] == {"text_blanked": 12}

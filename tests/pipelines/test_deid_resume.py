@@ -45,7 +45,7 @@ def test_killed_at_any_moment_and_resumed_the_answer_is_the_same(export, tmp_pat
 def test_what_is_done_is_not_done_again(export, tmp_path, monkeypatch):
     deidentified(export, tmp_path / "out")
     before = {path: path.stat().st_ino for path in (tmp_path / "out" / "files").rglob("*.dcm")}
-    monkeypatch.setattr(work, "deidentify_file", lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr(work, "clean_file", lambda *_: pytest.fail("done again"))
     assert deidentified(export, tmp_path / "out", resume=True).resumed == 13
     assert {path: path.stat().st_ino for path in (tmp_path / "out" / "files").rglob("*.dcm")} == before
 
@@ -82,7 +82,7 @@ def test_a_file_that_somebody_put_beside_the_outputs_is_left_alone(export, tmp_p
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("number", [5, 25, 36])
+@pytest.mark.parametrize("number", [3, 13, 18, 24])
 def test_the_vault_holds_the_way_back_of_every_output_after_a_kill(tmp_path, number):
     export = make_export(tmp_path / "export", 3)
     opened = partial(open_vault, tmp_path / "way.vault", VAULT_KEY, create=True)
