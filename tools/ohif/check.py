@@ -101,7 +101,7 @@ def main(images: Path, case: Path, dist: Path, pictures: Path, only: str = "") -
             shutil.which("chromium") or "chromium",
             only,
         ]
-        subprocess.run(command, check=True, timeout=900)  # noqa: S603 - our own script
+        subprocess.run(command, check=True, timeout=7200)  # noqa: S603 - our own script
         server.shutdown()
     shutil.rmtree(pictures / "orthanc")
 

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 const { chromium } = createRequire(process.env.PLAYWRIGHT_FROM ?? import.meta.url)('playwright-core');
 const [base, study, out, executablePath, only = ''] = process.argv.slice(2);
 const SERIES = '[data-cy="study-browser-thumbnail-no-image"]';
+const PATIENCE = 1000 * Number(process.env.PATIENCE ?? 900);  // software rendering on a busy machine takes minutes
 const wait = seconds => new Promise(done => setTimeout(done, 1000 * seconds));
 
 const browser = await chromium.launch({
@@ -18,10 +19,31 @@ async function opened() {
   await page.route('**/*', route => (/^(data|blob):/.test(route.request().url()) || route.request().url().startsWith(base)
     ? route.continue() : route.abort()));  // nothing but our own server
   await page.addInitScript(() => localStorage.setItem('shownTours', '["basicViewerTour"]'));
-  await page.goto(`${base}/viewer?StudyInstanceUIDs=${study}`, { waitUntil: 'domcontentloaded', timeout: 120000 });
-  await page.waitForSelector(SERIES, { timeout: 180000 });
-  await wait(Number(process.env.FIRST_WAIT ?? 20));
+  await page.goto(`${base}/viewer?StudyInstanceUIDs=${study}`, { waitUntil: 'domcontentloaded', timeout: PATIENCE });
+  page.setDefaultTimeout(PATIENCE);
+  await page.waitForSelector(SERIES);
+  await drawn(page);
   return page;
+}
+
+// Until the largest picture is no longer black and stays as it is for two looks; said, where it stays black.
+async function drawn(page) {
+  const light = () => page.evaluate(() => {
+    const [canvas] = [...document.querySelectorAll('canvas')].sort((a, b) => b.width * b.height - a.width * a.height);
+    const paint = canvas?.getContext('2d');
+    if (!paint || !canvas.width || !canvas.height) return 0;
+    const pixels = paint.getImageData(0, 0, canvas.width, canvas.height).data;
+    let sum = 0;
+    for (let n = 0; n < pixels.length; n += 4) sum += pixels[n] + pixels[n + 1] + pixels[n + 2];
+    return Math.round(1000 * sum / (3 * 255 * canvas.width * canvas.height));
+  }).catch(() => 0);
+  const before = Date.now();
+  for (let last = -1, now = 0; Date.now() - before < PATIENCE; last = now) {
+    await wait(5);
+    now = await light();
+    if (now > 20 && now === last) return;
+  }
+  console.log('the picture is still black or changing');
 }
 
 const first = await opened();
@@ -33,10 +55,11 @@ for (const [n, text] of texts.entries()) {
   const modality = text.split(' ')[0];
   if (only && !only.split(',').includes(modality)) continue;
   const page = await opened();
-  await page.locator(SERIES).nth(n).dblclick({ force: true, timeout: 60000 });
-  await wait(Number(process.env.WAIT ?? 20));
+  await page.locator(SERIES).nth(n).dblclick({ force: true });
+  await wait(Number(process.env.WAIT ?? 10));
+  await drawn(page);
   await page.locator(modality === 'SR' ? '[data-cy="trackedMeasurements-btn"]' : '[data-cy="panelSegmentation-btn"]')
-    .first().click({ timeout: 5000 }).catch(() => {});
+    .first().click({ timeout: 60000 }).catch(() => {});
   await wait(5);
   const name = text.slice(0, 40).replace(/[^A-Za-z0-9]+/g, '-');
   await page.screenshot({ path: `${out}/${n + 1}-${name}.png` });
