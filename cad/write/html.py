@@ -163,7 +163,10 @@ def _policy(images: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    """A whole percent; what is neither nothing nor everything is not rounded to it."""
+    if 0 < share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 <= share < 1 else f"{share * 100:.0f} %"
 
 
 def _point(point: Point) -> str:

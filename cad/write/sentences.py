@@ -112,7 +112,12 @@ _JAPANESE: tuple[tuple[str, str], ...] = (
     (r"not compared: the prior may be of another person; (.+)", "比較せず：前回検査は別人の可能性（{1}）"),
     (r"not compared: the map between the scans folds in (\S+) of space", r"比較せず：位置合わせの変形が空間の\1で折り重なる"),
     (r"the prior could not be laid on the current scan: (.+)", r"前回画像を今回画像に重ねられない：\1"),
-    (r"the bones agree with r = (\S+)", r"骨の一致 r = \1"),
+    (r"the (bones|edges) agree with r = ([\d.]+), which (?:reaches|does not reach) ([\d.]+)", r"{1}の一致 r = \2（基準\3）"),
+    (r"the (bones|edges) agree with r = (\S+)", r"{1}の一致 r = \2"),
+    (r"bones", "骨"),
+    (r"edges", "輪郭線"),
+    (r"matched one to one after registration", "位置合わせ後に一対一で対応付け"),
+    (r"study dates, shifted alike", "検査日の差（同じ日数だけずらした日付による）"),
     (
         r"(\d+) other stud(?:y|ies) of this patient cannot be put in order: a study date is missing or was removed",
         r"同一患者の他の\1検査は検査日がなく（または削除され）前後を決められない",

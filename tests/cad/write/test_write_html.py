@@ -202,6 +202,13 @@ def test_the_worklist_shows_no_chance_where_none_is_claimed_and_says_why(lang, s
     assert "99 %" not in text
 
 
+def test_a_confidence_is_never_rounded_to_certainty():
+    sure, doubtful = (replace(report().findings[0], confidence=value) for value in (0.9996, 0.0004))
+    text = Page(worklist_page([row_of(replace(report(), case=f"c-{n}", findings=(f,))) for n, f in enumerate((sure, doubtful))])).text
+    assert text.count("> 99 %") == text.count("< 1 %") == 2
+    assert "100 %" not in text
+
+
 def test_an_empty_worklist_says_so():
     assert words("ja")["empty_worklist"] in worklist_page([], lang="ja")
 
