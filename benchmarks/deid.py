@@ -6,8 +6,8 @@ ratio within a round. Everything is done twice: with the output on the disk, and
 and no writing back disturbs. `copying alone` is the floor: the same bytes read and written, and nothing else done.
 
 What one tool leaves must not be paid for by the next. So what is still to be written is written before a tool begins; outputs
-are emptied and not deleted until the end, since some file systems (ext4 without a journal) step over every inode that was
-deleted in the last minutes whenever they make a file; and memory for the output is touched first and given back, since the
+are emptied and not deleted until the end, and the first tool waits a minute, since some file systems (ext4 without a journal)
+step over every inode that was deleted in the last minute whenever they make a file; and memory for the output is touched first and given back, since the
 first to touch what a virtual machine's host has taken away waits for the host.
 
 No tool waits for the disk (none calls fsync for its files). Ours and `copying alone` write under a draft's name and rename, so
@@ -39,6 +39,7 @@ from deid_tools import DICOM_ANONYMIZER, FLOOR, GDCMANON, OURS, START, Tool, env
 SERIES = Path(__file__).with_name("deid_series.py")
 MEMORY = Path("/dev/shm")  # noqa: S108 - where a tmpfs is, when there is one
 ELEMENTS, SCALED_TIMES = 258, 7  # so often that the start, which no second process halves, bounds the speed-up at 1.85 and not at 1.8
+REST_S = 65.0
 _SCAN = (
     "import sys; from pathlib import Path; from anonymizer.lean import start; start()\n"
     "from anonymizer.files import scan_identity; from anonymizer.key import ProjectKey\n"
@@ -66,6 +67,8 @@ def main(slices: int, rounds: int) -> None:
         source, env = folder / "in", environment(folder)
         run([PYTHON, str(SERIES), str(source), str(slices)])  # elsewhere: a child's peak memory begins with its parent's
         tools, absent = tools_in(folder)
+        os.sync()
+        time.sleep(REST_S)
         measured = [measure("disk", folder, tools, source, rounds, env)]
         if has_room(slices):
             with tempfile.TemporaryDirectory(dir=MEMORY) as memory:
