@@ -7,8 +7,8 @@ and no writing back disturbs. `copying alone` is the floor: the same bytes read 
 
 What one tool leaves must not be paid for by the next. So what is still to be written is written before a tool begins; outputs
 are emptied and not deleted until the end, and the first tool waits a minute, since some file systems (ext4 without a journal)
-step over every inode that was deleted in the last minute whenever they make a file; and memory for the output is touched first and given back, since the
-first to touch what a virtual machine's host has taken away waits for the host.
+step over every inode that was deleted in the last minute whenever they make a file; and memory for the output is touched first
+and given back, since the first to touch what a virtual machine's host has taken away waits for the host.
 
 No tool waits for the disk (none calls fsync for its files). Ours and `copying alone` write under a draft's name and rename, so
 that a file is there whole or not at all; the others write in place. Ours makes an account of every attribute; `the command`
