@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 Float32Array = NDArray[np.float32]
 BLURRED = 0.2
-WHOLE = 0.35
+ALL, ALONE = 0.3, 0.4
 
 
 def cut(array: NDArray[np.generic], start: Sequence[int] | NDArray[np.int_], shape: Sequence[int]) -> Float32Array:
@@ -39,12 +39,13 @@ def anywhere(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
 
 
 def some_of(there: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which of the sequences that are there are kept: all of them WHOLE of the time, else any number of them, never none."""
-    known = np.flatnonzero(there)
-    if rng.random() < WHOLE or len(known) < 2:
+    """Which of the sequences that are there are kept: all of them ALL of the time, one alone ALONE of it, else some in between."""
+    known, chance = np.flatnonzero(there), rng.random()
+    if chance < ALL or len(known) < 2:
         return there
+    fewest = 1 if chance < ALL + ALONE else min(2, len(known) - 1)
     kept = np.zeros_like(there)
-    kept[rng.choice(known, size=rng.integers(1, len(known)), replace=False)] = True
+    kept[rng.choice(known, size=1 if fewest == 1 else rng.integers(fewest, len(known)), replace=False)] = True
     return kept
 
 
