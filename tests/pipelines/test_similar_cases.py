@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from cad.space import Grid
 from cad.study import InstanceRef
 from cad.tasks.task import TaskResult
 from cad.volume import Volume
-from pipelines.registry.shipped import FolderModels
+from pipelines import cli
+from pipelines.registry.shipped import SHIPPED, FolderModels
 from pipelines.similar import with_similar
 
+TASK_NAME = "brain_lesion_mr"
 MODEL = ModelVersion("lung_nodule_ct", "1", "ab" * 32, "", "")
 
 
@@ -60,3 +64,37 @@ def test_the_folder_gives_an_index_of_exactly_these_weights(tmp_path):
     assert FolderModels(tmp_path).similar(MODEL) == "index_unusable"
     save_index(store.index_path(MODEL), index(MODEL.sha256))
     assert isinstance(FolderModels(tmp_path).similar(MODEL), SimilarIndex)
+
+
+@pytest.fixture
+def models(tmp_path) -> FolderModels:
+    """The shipped brain model in a folder of its own."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    version = FolderModels().current(TASK_NAME)
+    for name in ("index.json", FolderModels().path(version).name):
+        shutil.copy(SHIPPED / name, folder)
+    return FolderModels(folder)
+
+
+def test_the_command_writes_the_index_that_reports_then_use(tmp_path, monkeypatch, capsys, models):
+    version, asked = models.current(TASK_NAME), []
+    monkeypatch.setattr("cad.train.dataset.make_cases", lambda recipe, part, folder, say: asked.append((part, folder)) or ())
+    monkeypatch.setattr(
+        "cad.tasks.indexing.index_cases", lambda task, model, paths, say: replace(index(model.version.sha256), task=task.name)
+    )
+    assert models.similar(version) == "no_index"
+    data = tmp_path / "data"
+    assert cli.run(["models", "index", TASK_NAME, "--data", str(data), "--models", str(models.folder), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert asked == [("calibration", data)]
+    assert (facts["task"], facts["version"], facts["cases"]) == (TASK_NAME, version.version, 8)
+    found = FolderModels(models.folder).similar(version)
+    assert isinstance(found, SimilarIndex)
+    assert (found.sha256, found.model_sha256) == (facts["sha256"], version.sha256)
+    assert found.nearest({"feature_00": 7.2}).index_sha256 == facts["sha256"]
+
+
+def test_a_task_without_findings_has_no_index(tmp_path, capsys):
+    assert cli.run(["models", "index", "aorta_ct", "--data", str(tmp_path)]) == 2
+    assert "a task that detects lesions" in capsys.readouterr().err
