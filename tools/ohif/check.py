@@ -4,7 +4,8 @@
 
 IMAGES are the de-identified images of the study (`shoken deid`), CASE its folder in an OUT of `shoken screen` under the same key, DIST the
 unpacked `package/dist` of npm's @ohif/app. Needs Orthanc with its DICOMweb plug-in and Chromium (Debian), node, and playwright-core
-(npm), which PLAYWRIGHT_FROM may point to (a file beside its node_modules). Everything listens on loopback; nothing else is fetched.
+(npm), which PLAYWRIGHT_FROM may point to (a file beside its node_modules). PATIENCE is how many seconds a picture may stay black (900),
+SLICES=43,91 also shows those slices of each series. Everything listens on loopback; nothing else is fetched.
 """
 
 from __future__ import annotations

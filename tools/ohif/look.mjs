@@ -46,6 +46,18 @@ async function drawn(page) {
   console.log('the picture is still black or changing');
 }
 
+// To a slice by its number, as the viewer counts: whether a map lies on the slice that it belongs to.
+async function turn(page, slice) {
+  const at = async () => Number((await page.locator('text=/^I:\\s*\\d+/').first().innerText({ timeout: 3000 }).catch(() => '0')).match(/\d+/)?.[0] ?? 0);
+  await page.locator('canvas').first().click({ force: true, position: { x: 60, y: 200 } }).catch(() => {});
+  for (let tries = 0; tries < 200 && (await at()) !== slice; tries += 1) {
+    await page.keyboard.press((await at()) < slice ? 'ArrowDown' : 'ArrowUp');
+    await wait(0.3);
+  }
+  console.log(`slice ${await at()}`);
+  await drawn(page);
+}
+
 const first = await opened();
 const texts = (await first.locator(SERIES).allInnerTexts()).map(text => text.replace(/\s+/g, ' ').trim());
 await first.screenshot({ path: `${out}/images.png` });
@@ -63,7 +75,11 @@ for (const [n, text] of texts.entries()) {
   await wait(5);
   const name = text.slice(0, 40).replace(/[^A-Za-z0-9]+/g, '-');
   await page.screenshot({ path: `${out}/${n + 1}-${name}.png` });
-  await page.close();
   console.log(`picture: ${n + 1}-${name}.png`);
+  for (const slice of (process.env.SLICES ?? '').split(',').filter(Boolean)) {
+    await turn(page, Number(slice));
+    await page.screenshot({ path: `${out}/${n + 1}-${name}-slice-${slice}.png` });
+  }
+  await page.close();
 }
 await browser.close();
