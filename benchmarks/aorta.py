@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -35,11 +34,12 @@ from cad.tasks.aorta_ct import AortaSettings, direct_of
 from cad.tasks.aorta_error import LandmarkError
 from cad.tasks.aorta_recipe import RECIPE, aorta_plan
 from cad.tasks.training_aorta import HeldOut, calibration_scans, held_out
-from cad.train.dataset import make_cases
+from cad.train.dataset import make_cases, make_seeds
+from cad.train.recipe import TEST_SEEDS
 
 SPACINGS = ((0.6, 0.6, 0.6), (1.0, 0.7, 0.7), (1.5, 1.5, 1.5), (2.5, 0.8, 0.8), (3.0, 0.8, 0.8), (3.0, 3.0, 3.0))
 TILTS = 3
-FRESH = 24
+FRESH = range(TEST_SEEDS + 40, TEST_SEEDS + 64)  # beyond what any version was measured on while its rules were made
 ESTIMATES = (OUTLINE, LUMEN, DIRECT)
 REPORTED = ("aorta", "aorta_true_lumen", "aorta_false_lumen")
 BIAS_MM = 1.66  # what that tool's diameters are too wide by: it dilates its mask by a voxel
@@ -231,10 +231,7 @@ def _model() -> LoadedModel:
 def _paths(part: str) -> tuple[Path, ...]:
     """The recipe's scans of one part, made where the folder given (or `out/training/aorta_ct/data`) does not hold them yet."""
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "out" / "training" / "aorta_ct" / "data"
-    if part == "fresh":
-        more = replace(RECIPE, budget=replace(RECIPE.budget, test=RECIPE.budget.test + FRESH))
-        return make_cases(more, "test", folder, print, 1)[-FRESH:]
-    return make_cases(RECIPE, part, folder, print, 1)
+    return make_seeds(RECIPE, FRESH, folder, print, 1) if part == "fresh" else make_cases(RECIPE, part, folder, print, 1)
 
 
 def show(title: str, rows: Mapping[str, Mapping[str, object]]) -> None:

@@ -8,6 +8,7 @@ from cad.explain.stability import Probe, StabilityReference
 from cad.finding import Claim
 
 SCAN_UNLIKE, SCAN_UNUSUAL, UNSTEADY, LOOKS_UNLIKE = "scan_unlike", "scan_unusual", "unsteady", "looks_unlike"
+ESTIMATES = "estimates_disagree"
 TAKES_AWAY = frozenset({SCAN_UNLIKE, UNSTEADY, LOOKS_UNLIKE})
 
 
@@ -43,7 +44,10 @@ def claim(logit: float, probed: Probe, verdicts: Verdicts, stability: StabilityR
     )
 
 
-def claim_of_scan(novelty: str) -> Claim:
-    """What is claimed where nothing but the scan was tested: no verdict, and no calibration for a scan unlike the training data."""
-    doubts = {UNLIKE: (SCAN_UNLIKE,), FAMILIAR: ()}.get(novelty, (SCAN_UNUSUAL,))
+def claim_of_scan(novelty: str, *, disagree: bool = False) -> Claim:
+    """What is claimed where nothing but the scan was tested: no verdict, and no calibration for a scan unlike the training data.
+
+    `disagree` says that two ways of measuring do: that doubt stands beside the others, the interval says how large it is.
+    """
+    doubts = {UNLIKE: (SCAN_UNLIKE,), FAMILIAR: ()}.get(novelty, (SCAN_UNUSUAL,)) + ((ESTIMATES,) if disagree else ())
     return Claim(calibrated=SCAN_UNLIKE not in doubts, doubts=doubts)

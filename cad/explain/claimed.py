@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cad.explain.claim import LOOKS_UNLIKE, SCAN_UNLIKE, SCAN_UNUSUAL, UNSTEADY
+from cad.explain.claim import ESTIMATES, LOOKS_UNLIKE, SCAN_UNLIKE, SCAN_UNUSUAL, UNSTEADY
 from cad.explain.conformal import LESION, NOT_LESION
 from cad.explain.counterfactual import SMALL_MM
 from cad.explain.facts import Facts
@@ -18,6 +18,7 @@ _DOUBTS = {
     SCAN_UNUSUAL: ("the scan is unusual beside the training data", "本検査は学習データと比べやや異質"),
     UNSTEADY: ("the score does not hold under small changes of the picture", "画像のわずかな変化でスコアが保たれない"),
     LOOKS_UNLIKE: ("the finding looks unlike the lesions that the network was taught", "学習した病変と見え方が異なる"),
+    ESTIMATES: ("two ways of measuring disagree", "二つの計測法が一致しない"),
 }
 _CHANGES = {
     "fat": ("with the density of fat", "脂肪濃度なら", ("mean_hu",)),

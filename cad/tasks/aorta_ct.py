@@ -17,6 +17,7 @@ from cad.explain.novelty import NoveltyReference
 from cad.explain.statement import aorta_statement
 from cad.finding import Candidate, CrossSection, Evidence, Exhibit, Finding, Measurement
 from cad.measure.aorta import AortaMeasurement, Direct, DirectError, OutlineError, measure_aorta
+from cad.measure.aorta.estimates import DISAGREE
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
@@ -181,7 +182,8 @@ class AortaTask:
         confidence = settings.confidence_of(widest)
         if confidence < LEAST_SHOWN:
             return ()
-        box, claimed = Box.cube(widest.position_mm, widest.value), claim_of_scan(novelty.level)
+        box = Box.cube(widest.position_mm, widest.value)
+        claimed = claim_of_scan(novelty.level, disagree=widest.label == DISAGREE)
         finding = Finding(
             rank=1,
             task=self.name,

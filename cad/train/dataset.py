@@ -58,11 +58,15 @@ class TrainingCase:
 
 def make_cases(recipe: Recipe, part: str, folder: Path, progress: Callable[[str], None], workers: int = 2) -> tuple[Path, ...]:
     """Make the phantoms of one part that are not cached yet; returns their files in seed order."""
+    return make_seeds(recipe, recipe.seeds(part), folder, lambda said: progress(f"{part}: {said}"), workers)
+
+
+def make_seeds(recipe: Recipe, seeds: Sequence[int], folder: Path, progress: Callable[[str], None], workers: int = 2) -> tuple[Path, ...]:
+    """The same for any seeds."""
     folder.mkdir(parents=True, exist_ok=True)
-    seeds = recipe.seeds(part)
     missing = [seed for seed in seeds if not _file(folder, recipe, seed).is_file()]
     for done, seed in enumerate(mapped(partial(_make, recipe=recipe, folder=folder), missing, workers), start=1):
-        progress(f"{part}: phantom {seed} ({done} of {len(missing)})")
+        progress(f"phantom {seed} ({done} of {len(missing)})")
     return tuple(_file(folder, recipe, seed) for seed in seeds)
 
 

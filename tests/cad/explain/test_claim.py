@@ -38,6 +38,8 @@ def test_an_older_model_claims_nothing_and_doubts_nothing():
     assert (found.verdict, found.doubts, found.calibrated, found.most_fall, found.distance) == ("", (), True, None, None)
     assert claim_of_scan("unlike training data").calibrated is False
     assert claim_of_scan("familiar").doubts == ()
+    apart = claim_of_scan("unusual", disagree=True)
+    assert (apart.doubts, apart.calibrated) == (("scan_unusual", "estimates_disagree"), True)
 
 
 class Brightness(torch.nn.Module):
