@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cad.measure.aorta import LANDMARKS, METHODS, AortaMeasurement, Direct, DirectError, OutlineError, measure_aorta
+from cad.measure.aorta import LANDMARKS, METHODS, AortaMeasurement, Direct, DirectError, Outlined, OutlineError, measured
 from cad.measure.aorta.direct import read_sections
 from cad.measure.aorta.estimates import DIRECT, DISAGREE, LUMEN, OUTLINE
 from cad.space import FloatArray
@@ -43,15 +43,21 @@ calibration scans, with the simulator of that time."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibrated:
-    """One simulated scan of `seed`: the network's `soft` outline and its Dice, the scan in HU, the true course and largest diameter."""
+    """One simulated scan of `seed`: the network's outline and its Dice, the scan in HU, the true course and largest diameter."""
 
-    soft: Volume
+    outline: Outlined | str
     image: Volume
     course: TrueCourse
     widest_mm: float
     diaphragm_z_mm: float
     seed: int
     dice: float
+
+    def measured(self, error: OutlineError, direct: Direct | None = None) -> AortaMeasurement | None:
+        """As screening measures it; None where the outline has no course."""
+        if isinstance(self.outline, str):
+            return None
+        return measured(self.outline, diaphragm_z_mm=self.diaphragm_z_mm, error=error, image=self.image, direct=direct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,10 @@ def fit_direct_error(scans: Sequence[Calibrated], direct: Direct, outline: Outli
     """
     scores = []
     for scan in scans:
-        seen = list(measure_aorta(scan.soft, error=outline).measured)
+        found = (
+            None if isinstance(scan.outline, str) else measured(scan.outline, diaphragm_z_mm=None, error=outline, image=None, direct=None)
+        )
+        seen = list(found.measured) if found else []
         if not seen:
             continue
         diameters, spreads = read_sections(seen, scan.image, direct)
@@ -122,8 +131,8 @@ def fit_direct_error(scans: Sequence[Calibrated], direct: Direct, outline: Outli
 def _all_errors(scans: Sequence[Calibrated], draft: OutlineError, direct: Direct | None = None) -> list[LandmarkError]:
     found: list[LandmarkError] = []
     for scan in scans:
-        measured = measure_aorta(scan.soft, diaphragm_z_mm=scan.diaphragm_z_mm, error=draft, image=scan.image, direct=direct)
-        found.extend(landmark_errors(measured, scan.course, scan.widest_mm))
+        said = scan.measured(draft, direct)
+        found.extend(landmark_errors(said, scan.course, scan.widest_mm) if said else ())
     return found
 
 
@@ -136,11 +145,11 @@ def _centred(errors: Sequence[LandmarkError]) -> tuple[float, float]:
     return middle, _conformal(np.abs(alone - middle).tolist())
 
 
-def landmark_errors(measured: AortaMeasurement, course: TrueCourse, widest_mm: float) -> tuple[LandmarkError, ...]:
+def landmark_errors(said: AortaMeasurement, course: TrueCourse, widest_mm: float) -> tuple[LandmarkError, ...]:
     """Every landmark that has a value beside the true diameter at its place; the largest beside the largest there is."""
     sources = {method: source for source, method in METHODS.items()}
     found = []
-    for m in measured.measurements:
+    for m in said.measurements:
         if m.value is None or m.interval is None or m.position_mm is None:
             continue
         there = widest_mm if m.name == "aorta_max" else course.at(m.position_mm)
@@ -155,7 +164,7 @@ def _sections(scans: Sequence[Calibrated]) -> tuple[FloatArray, FloatArray]:
     pairs = [
         (s.border_mm, s.area_diameter_mm - true)
         for scan in scans
-        for s in measure_aorta(scan.soft).sections
+        for s in (() if isinstance(scan.outline, str) else scan.outline.sections)
         if s.border_mm <= WIDEST_BORDER_MM and (true := scan.course.at(s.centre_mm)) is not None
     ]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)

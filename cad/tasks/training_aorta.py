@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from cad.measure.aorta import measure_aorta
+from cad.measure.aorta import outlined
 from cad.networks import LoadedModel
 from cad.tasks.aorta_ct import TASK, AortaSettings, direct_of, lowest_lung_mm, outline_aorta
 from cad.tasks.aorta_error import Calibrated, LandmarkError, fit_direct_error, fit_outline_error, landmark_errors
@@ -28,6 +28,7 @@ def train_networks(recipe: Recipe, paths: Sequence[Path], folder: Path, say: Say
     """The diameter read off sections, then the outline. What `folder` holds is not trained again."""
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(paths)}")
     fitted = {"diameter": train_diameter(recipe, paths, stages, say), "segment": train_structure(recipe, paths, stages, say, start)}
+    fitted["diameter"].network.half()  # for the file, which stays under 5 MiB so; what is calibrated is read back from it
     return Trained({name: one.network for name, one in fitted.items()}, {name: one.losses for name, one in fitted.items()}, {})
 
 
@@ -45,7 +46,7 @@ def calibration_scans(paths: Sequence[Path], model: LoadedModel, say: Say) -> tu
         soft = outline_aorta(case.seen, model)
         overlap = dice(soft.voxels >= 0.5, case.labels.voxels > 0)
         widest = float(case.truth["aorta_max_mm"])
-        found.append(Calibrated(soft, case.source, TrueCourse.of(case), widest, lowest_lung_mm(case.seen), case.seed, overlap))
+        found.append(Calibrated(outlined(soft), case.source, TrueCourse.of(case), widest, lowest_lung_mm(case.seen), case.seed, overlap))
         say(f"{TASK.name}: outlined scan {number} of {len(paths)}")
     return tuple(found)
 
@@ -70,7 +71,10 @@ def held_out(scans: Sequence[Calibrated], model: LoadedModel) -> Iterator[HeldOu
     settings = AortaSettings.from_dict(model.settings).of(model)
     direct = direct_of(model, settings)
     for scan in scans:
-        found = measure_aorta(scan.soft, diaphragm_z_mm=scan.diaphragm_z_mm, error=settings.error, image=scan.image, direct=direct)
+        found = scan.measured(settings.error, direct) if settings.error else None
+        if found is None:
+            yield HeldOut(scan.seed, (), (f"all: {scan.outline if isinstance(scan.outline, str) else 'not calibrated'}",), scan.dice)
+            continue
         missing = tuple(f"{m.name}: {m.outcome}" for m in found.measurements if m.value is None)
         yield HeldOut(scan.seed, landmark_errors(found, scan.course, scan.widest_mm), missing, scan.dice)
 

@@ -10,6 +10,7 @@ from fake_task import BrightTask
 
 from cad.errors import ShokenError
 from cad.networks import ModelHeader, save, sha256_of
+from cad.tasks.aorta_ct import AortaTask
 from cad.tasks.cascade_task import CascadeTask
 from pipelines import training
 from pipelines.config import Settings
@@ -72,18 +73,22 @@ def test_what_a_training_may_begin_from_is_said(tmp_path, origin, said):
         training.run_training("lung_nodule_ct", tmp_path, Settings(), lambda _: None, origin=origin)
 
 
-def test_a_training_begins_from_the_weights_of_a_registered_version(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "name", "stages"),
+    [(CascadeTask, "lung_nodule_ct", {"triage", "propose", "reduce", "segment"}), (AortaTask, "aorta_ct", {"segment"})],
+)
+def test_a_training_begins_from_the_weights_of_a_registered_version(tmp_path, monkeypatch, kind, name, stages):
     seen = []
-    monkeypatch.setattr(CascadeTask, "train", lambda self, folder, progress, start: seen.append(start) or Made(tmp_path / "x"))
+    monkeypatch.setattr(kind, "train", lambda self, folder, progress, start: seen.append(start) or Made(tmp_path / "x"))
     (tmp_path / "x").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    training.run_training("lung_nodule_ct", tmp_path, Settings(), lambda _: None, origin=training.Origin("current", 0.5))
+    training.run_training(name, tmp_path, Settings(), lambda _: None, origin=training.Origin("current", 0.5))
     assert seen[0].frozen == 0.5
-    assert {"triage", "propose", "reduce", "segment"} <= set(seen[0].networks)
-    assert seen[0].source.startswith("lung_nodule_ct ")
+    assert stages <= set(seen[0].networks)
+    assert seen[0].source.startswith(f"{name} ")
 
 
-def test_only_a_detector_begins_from_other_weights(tmp_path, monkeypatch):
+def test_only_a_detector_or_the_aorta_begins_from_other_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "task_named", lambda _: TrainableTask())
     with pytest.raises(ShokenError, match="a task that detects lesions"):
         training.run_training("bright_ct", tmp_path, Settings(), lambda _: None, origin=training.Origin("current"))

@@ -9,7 +9,7 @@ shows cut, or shows without a border is a coded outcome, never a number.
 from cad.measure.aorta.border import OutlineError
 from cad.measure.aorta.direct import Direct, DirectError
 from cad.measure.aorta.landmarks import LANDMARKS, METHOD, METHOD_DIRECT, METHOD_LUMEN, METHODS, SECOND
-from cad.measure.aorta.measuring import AortaMeasurement, measure_aorta
+from cad.measure.aorta.measuring import AortaMeasurement, Outlined, measure_aorta, measured, outlined
 from cad.measure.aorta.sections import Section
 
 __all__ = [
@@ -23,6 +23,9 @@ __all__ = [
     "Direct",
     "DirectError",
     "OutlineError",
+    "Outlined",
     "Section",
     "measure_aorta",
+    "measured",
+    "outlined",
 ]

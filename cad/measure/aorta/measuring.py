@@ -52,19 +52,47 @@ def measure_aorta(
     outlines of this kind are off by: they are corrected by it, and not measured where the network did not see a border.
     `image` is the scan in HU for other estimates: by its enhanced blood (see lumen), and by a network where `direct` is given.
     """
+    seen = outlined(aorta)
+    if isinstance(seen, str):
+        return _nothing(seen)
+    return measured(seen, diaphragm_z_mm=diaphragm_z_mm, error=error, image=image, direct=direct)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlined:
+    """An outline's sections from the root end on, as it has them, the index of the arch's top among them, and the line through them.
+
+    `open_end` says that the last lies at the scan's edge.
+    """
+
+    sections: tuple[Section, ...]
+    top: int | None
+    centreline_mm: FloatArray
+    open_end: bool
+
+
+def outlined(aorta: Volume) -> Outlined | str:
+    """The part of measuring that needs the outline alone, or the outcome that says why there is none."""
     tube, problem = tube_of(aorta)
     if tube is None:
-        return _nothing(problem)
+        return problem
     course = course_of(tube)
     if course is None:
-        return _nothing("centreline_not_found")
+        return "centreline_not_found"
     raw = sections_of(tube, *course)
     if len(raw) < 3:
-        return _nothing("cut_off")
+        return "cut_off"
     ordered, top = oriented(raw)
-    sections = with_borders(tuple(ordered), aorta)
+    return Outlined(with_borders(tuple(ordered), aorta), top, course[0], _open(ordered[-1], aorta))
+
+
+def measured(
+    outline: Outlined, *, diaphragm_z_mm: float | None, error: OutlineError | None, image: Volume | None, direct: Direct | None
+) -> AortaMeasurement:
+    """See measure_aorta."""
+    sections, top = outline.sections, outline.top
     if error is not None:
-        turn = descending_from(ordered, top)
+        turn = descending_from(list(sections), top)
         sections = tuple(error.corrected(s, error.front if i <= turn else error.back) for i, s in enumerate(sections))
     if image is not None:
         sections = with_lumen(sections, image, LUMEN_HALF_MM if error is None else error.lumen_half_mm)
@@ -72,8 +100,8 @@ def measure_aorta(
     if error is not None:
         sections = tuple(plausible(s) for s in sections)
     largest = 0.0 if direct is None else direct.error.largest
-    found = landmarks(list(sections), top, diaphragm_z_mm, error, largest, open_end=_open(sections[-1], aorta))
-    return AortaMeasurement("measured", found, sections, course[0])
+    found = landmarks(list(sections), top, diaphragm_z_mm, error, largest, open_end=outline.open_end)
+    return AortaMeasurement("measured", found, sections, outline.centreline_mm)
 
 
 def _nothing(outcome: str) -> AortaMeasurement:
