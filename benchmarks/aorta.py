@@ -106,7 +106,8 @@ def _landmarks(part: str, name: str) -> None:
     paths = _paths(part)
     rows: dict[str, dict[str, object]] = {}
     facts: dict[str, dict[str, object]] = {}
-    for path in sorted((ROOT / "cad" / "tasks" / "weights").glob("aorta_ct-*.safetensors")):
+    seeds = [int(path.stem.split("-")[1]) for path in paths]
+    for path in sorted((ROOT / "cad" / "tasks" / "weights").glob("aorta_ct-*.safetensors"), reverse=True):
         model = load(path, sha256_of(path))
         cases = tuple(held_out(calibration_scans(paths, model, print), model))
         rows |= {f"{model.version.version}: {group}": figures for group, figures in _groups(cases)}
@@ -119,8 +120,8 @@ def _landmarks(part: str, name: str) -> None:
             "labels": doubts,
             "not_measured": dict(missing.most_common()),
         }
+        keep(name, {"scans": len(paths), "seeds": seeds, "rows": rows, "versions": facts})  # each version as soon as it is measured
     show(f"landmarks of {len(paths)} simulated chests, mm", rows)
-    keep(name, {"scans": len(paths), "seeds": [int(path.stem.split("-")[1]) for path in paths], "rows": rows, "versions": facts})
 
 
 def _groups(cases: Sequence[HeldOut]) -> Iterable[tuple[str, dict[str, object]]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cad.errors import ShokenError
-from cad.explain.features import Features
+from cad.explain.features import PERCENTILES, Features
 from cad.report import FamilyNovelty, Novelty, OddFeature
 from cad.space import FloatArray
 
@@ -27,6 +27,7 @@ SIGMA_SHOWN = 2.5
 MOST_SHOWN = 3
 UNCALIBRATED = (2.0, 4.0)  # cuts of a reference without held-out scans, in units of its training data's own 95th percentile
 LEAST_SPREAD = {"far_above_permille": 0.2, "far_below_permille": 0.2, "in_plane_mm": 0.1, "slice_spacing_mm": 0.5}
+LEAST_SPREAD |= {f"{where}_p{p:02d}": 0.02 for where in ("organ", "around") for p in PERCENTILES}  # of a window: air is air in every scan
 
 
 @dataclass(frozen=True, slots=True)
