@@ -221,7 +221,7 @@ def real() -> None:
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in figures.items()}
+    return {name: round(float(value), 3) for name, value in figures.items()}
 
 
 def _model() -> LoadedModel:
