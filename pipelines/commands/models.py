@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,7 @@ def index(
     data: Annotated[
         Path, typer.Option("--data", metavar="DIR", help="Where `shoken train` keeps its cases (OUT/data).", show_default=False)
     ],
+    scans: Annotated[int, typer.Option("--scans", metavar="N", help="The first N cases only; 0 for all.", min=0)] = 0,
     models: ModelsOption = None,
     json: JsonOption = False,
 ) -> int:
@@ -64,8 +66,9 @@ def index(
     store, chosen = _store(models), task_named(task)
     if not isinstance(chosen, CascadeTask):
         raise ShokenError("has no findings to compare", subject=task, accepted="a task that detects lesions")
-    version = store.current(task)
-    paths = make_cases(chosen.recipe(), "calibration", data, say)
+    version, recipe = store.current(task), chosen.recipe()
+    budget = replace(recipe.budget, calibration=min(scans or recipe.budget.calibration, recipe.budget.calibration))
+    paths = make_cases(replace(recipe, budget=budget), "calibration", data, say)
     made = index_cases(chosen, store.load(version), paths, say)
     path = store.index_path(version)
     facts = {"task": task, "version": version.version, "cases": len(made.cases), "file": path.name, "sha256": save_index(path, made)}
