@@ -73,10 +73,10 @@ RECIPE = Recipe(
     networks=cascade_networks(planes=3, sequences=len(SEQUENCES)),
     learning=Learning(pasted=0.0),  # a pasted lesion would bring neither its oedema nor the look of its own sequences' slices
     budget=Budget(
-        train=60,
+        train=240,
         calibration=120,
         test=100,
-        validation=6,
+        validation=12,
         tuning=40,
         screened=16,
         steps={
