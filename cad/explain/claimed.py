@@ -54,7 +54,8 @@ def _sure(say: Callable[[str, str], str], confidence: float, claim: Claim) -> st
         return say(
             f"Score {confidence:.0%}, not calibrated for such a finding", f"スコア{confidence:.0%}（このような所見には較正されていません）"
         )
-    return say(f"Confidence {confidence:.0%} ({_level(say, confidence)})", f"確信度{confidence:.0%}（{_level(say, confidence)}）")
+    share = "> 99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"  # nothing is rounded to certainty
+    return say(f"Confidence {share} ({_level(say, confidence)})", f"確信度{share}（{_level(say, confidence)}）")
 
 
 def _level(say: Callable[[str, str], str], confidence: float) -> str:
