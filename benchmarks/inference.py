@@ -21,7 +21,7 @@ from common import PYTHON, keep, spread, table
 
 from cad.backends import Eager
 from cad.detect.boxes import suppressed
-from cad.detect.cascade import run_cascade
+from cad.detect.cascade import run_cascade, triage_channels
 from cad.detect.propose import candidates
 from cad.monai_networks import built
 from cad.networks import LoadedModel
@@ -117,7 +117,8 @@ def _networks() -> dict[str, Any]:
     """Each stage once on the sizes it meets; the second of two runs counts."""
     model, image = _model("openvino"), np.ascontiguousarray(_lung_crop().image.voxels)
     cubes = np.stack([image[:48, k : k + 48, :48] for k in range(16)])[:, None]
-    batches = {"triage": image[:8, None].repeat(3, axis=1), "propose": image[None, None], "reduce": cubes, "segment": cubes[:4]}
+    planes = image[:8, None].repeat(triage_channels(model), axis=1)
+    batches = {"triage": planes, "propose": image[None, None], "reduce": cubes, "segment": cubes[:4]}
     rows = []
     for stage, batch in batches.items():
         both = [model.forward(stage), Eager(model.stage(stage))]
