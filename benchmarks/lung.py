@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,7 @@ class Bench:
 
     def cases(self, part: str) -> Iterator[TrainingCase]:
         """The first scans of a part ("train", "calibration", "test"), made where they are not cached."""
-        budget = replace(RECIPE.budget, **{part: min(self.scans, getattr(RECIPE.budget, part))})
-        return (load_case(path) for path in make_cases(replace(RECIPE, budget=budget), part, self.folder, print))
+        return (load_case(path) for path in make_cases(RECIPE.at_most(self.scans, part), part, self.folder, print))
 
 
 def bench(what: str, scans: int) -> Bench:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from cad.detect.boxes import BoxRule, find_boxes
 from cad.monai_networks import ResNetPyramid
 from cad.score.match import ScanMatch
-from cad.train.augment import anywhere, cut_all, intensity
-from cad.train.centres import Scenes
+from cad.tasks.validating import against_lesions
+from cad.train.augment import cut_all, intensity
+from cad.train.centres import Scenes, focus
 from cad.train.dataset import TrainingCase
-from cad.train.mining import lesion_at
 
 CHANNELS, BLOCK, BATCH, RATE = 64, 48, 4, 1e-3
 RULE = BoxRule(((3, 3, 3), (4, 4, 4)), (1, 2, 4), score_threshold=0.02, roi=(96, 96, 96), roi_overlap=0.125)  # boxes of 4.5 to 24 mm
@@ -75,21 +75,14 @@ def matched(case: TrainingCase, made: RetinaNetDetector) -> ScanMatch:
     boxes, scores = find_boxes(made.network.eval(), np.asarray(case.seen.image.voxels, dtype=np.float32), RULE)
     middles = (boxes[:, :3] + boxes[:, 3:]) / 2 - 0.5
     places = ((float(z), float(y), float(x)) for z, y, x in case.seen.image.grid.to_mm(middles))
-    hits = [lesion_at(case, place) for place in places]
-    marks = list(zip(hits, scores.tolist(), strict=True))
-    best = tuple(max((score for hit, score in marks if hit == lesion.label), default=None) for lesion in case.lesions)
-    return ScanMatch(str(case.seed), best, tuple(score for hit, score in marks if not hit))
+    return against_lesions(case, list(zip(places, scores.tolist(), strict=True)))
 
 
 def _block(scenes: Scenes, rng: np.random.Generator, positive: bool, edge: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """A block, turned at random, and the boxes of the lesions whose middle lies in it."""
     case = scenes.draw(rng, positive)
     spots = scenes.spots[case]
-    middle = anywhere(scenes.regions[case], rng)
-    if positive and spots:
-        near = np.rint(spots[int(rng.integers(len(spots)))].centre).astype(int)
-        middle = near + rng.integers(-edge // 3, edge // 3 + 1, size=3)
-    start = middle - edge // 2
+    start = focus(scenes, case, rng, positive, edge // 3) - edge // 2
     image = intensity(cut_all(scenes.images[case], start, (edge,) * 3), rng)
     boxes = np.array([_box(np.subtract(spot.centre, start), spot.diameter) for spot in spots if spot.diameter > 0]).reshape(-1, 6)
     centres = (boxes[:, :3] + boxes[:, 3:]) / 2

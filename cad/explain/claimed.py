@@ -8,6 +8,7 @@ from cad.explain.claim import ESTIMATES, LOOKS_UNLIKE, SCAN_UNLIKE, SCAN_UNUSUAL
 from cad.explain.conformal import LESION, NOT_LESION
 from cad.explain.counterfactual import SMALL_MM
 from cad.explain.facts import Facts
+from cad.explain.wording import percent
 from cad.finding import Claim, Clause
 
 LOW, HIGH = 0.3, 0.7
@@ -54,7 +55,7 @@ def _sure(say: Callable[[str, str], str], confidence: float, claim: Claim) -> st
         return say(
             f"Score {confidence:.0%}, not calibrated for such a finding", f"スコア{confidence:.0%}（このような所見には較正されていません）"
         )
-    share = "> 99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"  # nothing is rounded to certainty
+    share = percent(confidence)
     return say(f"Confidence {share} ({_level(say, confidence)})", f"確信度{share}（{_level(say, confidence)}）")
 
 

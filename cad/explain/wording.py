@@ -163,3 +163,10 @@ def table(tables: dict[str, dict[str, str]], lang: str) -> dict[str, str]:
 def reason(outcome: str, lang: str) -> str:
     """Why a value is missing, in words; the code itself where there are none."""
     return table(OUTCOMES, lang).get(outcome, outcome)
+
+
+def percent(share: float, gap: str = "") -> str:
+    """A whole percent, `gap` before the sign; what is neither nothing nor everything is not rounded to it."""
+    if 0 < share < 0.005:
+        return f"< 1{gap}%"
+    return f"> 99{gap}%" if 0.995 <= share < 1 else f"{share * 100:.0f}{gap}%"

@@ -51,16 +51,8 @@ def brief_figures(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Thre
         share("patients with a lesion kept", kept, len(sick), "patients with lesions"),
         _sensitivity("lesions shown", scores, fusion, thresholds, lambda _: True),
         mean("false positives shown a scan", [_false(case, fusion, thresholds) for case in scores], "scans"),
-        _cpm([scan_match(case, fusion, thresholds) for case in scores]),
+        _cpm([scan_match(case, fusion, thresholds) for case in scores], "CPM"),
     )
-
-
-def _cpm(matches: Sequence[ScanMatch]) -> Figure:
-    lesions = sum(len(match.lesions) for match in matches)
-    if not lesions:
-        return Figure("CPM", None, None, 0, "lesions")
-    result = summarise(matches, 0, resamples=RESAMPLES)
-    return Figure("CPM", result.cpm, result.cpm_interval, lesions, "lesions")
 
 
 def scan_match(case: CaseScores, fusion: Fusion, thresholds: Thresholds) -> ScanMatch:
@@ -83,20 +75,25 @@ def _without(scores: Sequence[CaseScores], fusion: Fusion, thresholds: Threshold
         ("without triage", lambda case: _match(case, fused_logits(case, fusion), case.proposed >= thresholds.propose)),
         ("without the second look", lambda case: scan_match(case, first, thresholds)),
     )
-    return tuple(replace(froc_figures([match(case) for case in scores])[0], name=f"CPM, {name}") for name, match in ways)
+    return tuple(_cpm([match(case) for case in scores], f"CPM, {name}") for name, match in ways)
 
 
 def froc_figures(matches: Sequence[ScanMatch]) -> tuple[Figure, ...]:
     """CPM and the sensitivities it is the mean of."""
     lesions = sum(len(match.lesions) for match in matches)
     if not lesions:
-        return (Figure("CPM", None, None, 0, "lesions"),)
+        return (_cpm(matches, "CPM"),)
+    curve = curve_of(matches)
+    points = [_froc_point(matches, curve, fp, lesions) for fp in FROC_FP]
+    return (_cpm(matches, "CPM (mean sensitivity at 1/8 to 8 false positives a scan)"), *points)
+
+
+def _cpm(matches: Sequence[ScanMatch], name: str) -> Figure:
+    lesions = sum(len(match.lesions) for match in matches)
+    if not lesions:
+        return Figure(name, None, None, 0, "lesions")
     result = summarise(matches, 0, resamples=RESAMPLES)
-    points = [_froc_point(matches, result.curve, fp, lesions) for fp in FROC_FP]
-    return (
-        Figure("CPM (mean sensitivity at 1/8 to 8 false positives a scan)", result.cpm, result.cpm_interval, lesions, "lesions"),
-        *points,
-    )
+    return Figure(name, result.cpm, result.cpm_interval, lesions, "lesions")
 
 
 def _froc_point(matches: Sequence[ScanMatch], curve: FrocCurve, fp: float, lesions: int) -> Figure:

@@ -12,6 +12,7 @@ from cad.backends import Network, forward
 from cad.detect.propose import candidates
 from cad.score.froc import curve_of
 from cad.score.match import ScanMatch
+from cad.space import Point
 from cad.train.dataset import TrainingCase, load_cases
 from cad.train.loop import Watch
 from cad.train.mining import MINING_THRESHOLD, lesion_at, whole_map
@@ -34,6 +35,11 @@ def proposal_cpm(paths: Sequence[Path], network: torch.nn.Module) -> float:
 def matched(case: TrainingCase, network: Network) -> ScanMatch:
     """The proposals of one scan against its lesions."""
     marks = candidates(whole_map(case, network), MINING_THRESHOLD, MOST_MARKS)
-    scores = [(lesion_at(case, mark.centre_mm), mark.score("propose") or 0.0) for mark in marks]
+    return against_lesions(case, [(mark.centre_mm, mark.score("propose") or 0.0) for mark in marks])
+
+
+def against_lesions(case: TrainingCase, marks: Sequence[tuple[Point, float]]) -> ScanMatch:
+    """Marks of one scan, each a place in LPS mm and a score, against its lesions."""
+    scores = [(lesion_at(case, place), score) for place, score in marks]
     best = tuple(max((score for hit, score in scores if hit == lesion.label), default=None) for lesion in case.lesions)
     return ScanMatch(str(case.seed), best, tuple(score for hit, score in scores if not hit))

@@ -69,7 +69,7 @@ class Blocks:
     def _draw(self, rng: np.random.Generator, positive: bool) -> tuple[Float32Array, Float32Array]:
         case = self.scenes.draw(rng, positive)
         shape = (self.voxels,) * 3
-        start = _focus(self.scenes, case, rng, positive, self.voxels // 3) - self.voxels // 2
+        start = focus(self.scenes, case, rng, positive, self.voxels // 3) - self.voxels // 2
         image, labels = cut_all(self.scenes.images[case], start, shape), cut(self.scenes.labels[case], start, shape)
         spots = [_moved(spot, start) for spot in self.scenes.spots[case]]
         if not positive and rng.random() < self.pasted:
@@ -96,7 +96,7 @@ class Tiles:
 
     def _draw(self, rng: np.random.Generator, positive: bool) -> tuple[Float32Array, Float32Array]:
         case = self.scenes.draw(rng, positive)
-        middle = _focus(self.scenes, case, rng, positive, self.pixels // 3, central=True)
+        middle = focus(self.scenes, case, rng, positive, self.pixels // 3, central=True)
         start = np.array([middle[0], middle[1] - self.pixels // 2, middle[2] - self.pixels // 2])
         pictures = self.scenes.images[case]
         offsets = context_offsets(self.channels // len(pictures))
@@ -108,7 +108,7 @@ class Tiles:
         return as_scanned(image[0], len(pictures), rng), target[0]
 
 
-def _focus(scenes: Scenes, case: int, rng: np.random.Generator, positive: bool, jitter: int, central: bool = False) -> NDArray[np.int_]:
+def focus(scenes: Scenes, case: int, rng: np.random.Generator, positive: bool, jitter: int, central: bool = False) -> NDArray[np.int_]:
     """Where to cut: near a lesion, near a hard negative, or anywhere in the organ. `central` keeps a lesion's plane near its middle."""
     reach = np.array([0 if central else jitter, jitter, jitter])
     if positive and scenes.spots[case]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cad.errors import ShokenError
 from cad.networks import NetworkSpec
@@ -114,6 +114,10 @@ class Recipe:
                 *self.rule.sequences,
             )
         )
+
+    def at_most(self, count: int, part: str) -> Recipe:
+        """The same with no more than `count` phantoms of "train", "calibration" or "test"."""
+        return replace(self, budget=replace(self.budget, **{part: min(count, getattr(self.budget, part))}))
 
     def seeds(self, part: str) -> tuple[int, ...]:
         """The phantom seeds of "train", "calibration" or "test"."""

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cad.errors import ShokenError
+from cad.explain.wording import percent
 from cad.finding import Clause, Finding, Measurement
 from cad.report import CaseReport
 from cad.space import Point
@@ -162,13 +163,6 @@ def _policy(images: str) -> str:
     return f"default-src 'none'; {images}; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _percent(share: float) -> str:
-    """A whole percent; what is neither nothing nor everything is not rounded to it."""
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 <= share < 1 else f"{share * 100:.0f} %"
-
-
 def _point(point: Point) -> str:
     return ", ".join(f"{value:.1f}".replace("-", "−") for value in point)
 
@@ -204,7 +198,7 @@ def _environment(lang: str) -> Environment:
         "mm": millimetres,
         "span": span,
         "number": number,
-        "percent": _percent,
+        "percent": partial(percent, gap=" "),
         "point": _point,
         "unit": unit,
         "said": lambda text: in_language(lang, text),

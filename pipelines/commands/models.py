@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,8 +66,7 @@ def index(
     if not isinstance(chosen, CascadeTask):
         raise ShokenError("has no findings to compare", subject=task, accepted="a task that detects lesions")
     version, recipe = store.current(task), chosen.recipe()
-    budget = replace(recipe.budget, calibration=min(scans or recipe.budget.calibration, recipe.budget.calibration))
-    paths = make_cases(replace(recipe, budget=budget), "calibration", data, say)
+    paths = make_cases(recipe.at_most(scans, "calibration") if scans else recipe, "calibration", data, say)
     made = index_cases(chosen, store.load(version), paths, say)
     path = store.index_path(version)
     facts = {"task": task, "version": version.version, "cases": len(made.cases), "file": path.name, "sha256": save_index(path, made)}
