@@ -116,7 +116,7 @@ def concept(name: str) -> Concept:
     """What a measurement is called."""
     if name in AORTA_SITES:
         return WIDEST if name.endswith("_max") else DIAMETER
-    if name.startswith(AORTA) and name.endswith("_max"):
+    if name.startswith(AORTA) and name.endswith(("_max", "_max_second_estimate")):
         return WIDEST
     return MEASURES.get(name, Concept(private(name)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,6 +38,7 @@ from pydicom.sr.coding import Code
 from skimage.measure import find_contours
 
 from cad import finding as found
+from cad.measure.aorta.landmarks import METHODS
 from cad.model import ModelVersion
 from cad.report import Funnel, Novelty
 from cad.write import dicom_codes as coded
@@ -208,8 +209,14 @@ def _sites(marked: Marked) -> list[FindingSite] | None:
 
 
 def _numbers(measurements: Iterable[found.Measurement]) -> list[Measurement]:
-    """Every number that was measured; the rest is among the classes, with its reason."""
-    return [_number(m, m.value) for m in measurements if m.value is not None]
+    """Every number that was measured, behind it what other ways made of the same; the rest is among the classes, with its reason."""
+    return [number for m in measurements if m.value is not None for number in (_number(m, m.value), *_others(m))]
+
+
+def _others(measurement: found.Measurement) -> list[Measurement]:
+    """The same by other ways: told from the one that is said by their method, and by having no interval."""
+    stated = replace(measurement, interval=None)
+    return [_number(replace(stated, method=METHODS.get(source, source)), value) for source, value in measurement.others]
 
 
 def _number(measurement: found.Measurement, value: float) -> Measurement:

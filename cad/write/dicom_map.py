@@ -12,6 +12,7 @@ from highdicom.pm import ParametricMap, RealWorldValueMapping
 from highdicom.sc import SCImage
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from cad.finding import Finding
@@ -29,7 +30,8 @@ def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source,
     """The map as float32 in [0, 1] on the source's pixels; None where it is cold everywhere.
 
     It is cut to the frames, rows and columns with heat; the places say where they lie. `whole` is as large as the series, for
-    viewers that lay a map over images only where it has a pixel for each of theirs (OHIF 3.12 is one).
+    viewers that lay a map over images only where it has a pixel for each of theirs. Frames run along the images' normal (from feet
+    to head where they are axial): OHIF 3.12 takes them for that, whatever places they name.
     """
     heat = on_frames(heatmap, source)
     warm: NDArray[np.bool_] = np.asarray(heat > _LEAST * float(heat.max()))
@@ -53,6 +55,7 @@ def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source,
         **maker.equipment(),
     )
     made.Laterality = None  # the source's body part may be one of a pair, and nothing says which
+    _along_the_normal(made, part)
     return finished(name, made, source, maker)
 
 
@@ -73,6 +76,18 @@ def picture(name: str, finding: Finding, png: bytes, source: Source, maker: Make
     made.DerivationDescription = _said(finding)
     made.BurnedInAnnotation = "NO"  # side letters, scale and heat; nothing of the patient
     return finished(name, made, source, maker)
+
+
+def _along_the_normal(made: Dataset, part: Source) -> None:
+    """Put frames in the order of their places: highdicom turns them the other way, and leaves no choice."""
+    groups = list(made.PerFrameFunctionalGroupsSequence)
+    places = np.array([[float(value) for value in group.PlanePositionSequence[0].ImagePositionPatient] for group in groups])
+    order = np.argsort(places @ part.frames[0].normal, kind="stable")
+    frames = np.frombuffer(made.FloatPixelData, dtype="<f4").reshape(len(groups), -1)
+    made.FloatPixelData = frames[order].tobytes()
+    made.PerFrameFunctionalGroupsSequence = [groups[index] for index in order]
+    for number, group in enumerate(made.PerFrameFunctionalGroupsSequence, 1):
+        group.FrameContentSequence[0].DimensionIndexValues = [number]
 
 
 def _mapping() -> RealWorldValueMapping:

@@ -5,6 +5,7 @@ const { chromium } = createRequire(process.env.PLAYWRIGHT_FROM ?? import.meta.ur
 const [base, study, out, executablePath, only = ''] = process.argv.slice(2);
 const SERIES = '[data-cy="study-browser-thumbnail-no-image"]';
 const PATIENCE = 1000 * Number(process.env.PATIENCE ?? 900);  // software rendering on a busy machine takes minutes
+const [width, height] = (process.env.SIZE ?? '1500x950').split('x').map(Number);
 const wait = seconds => new Promise(done => setTimeout(done, 1000 * seconds));
 
 const browser = await chromium.launch({
@@ -13,7 +14,7 @@ const browser = await chromium.launch({
 });
 
 async function opened() {
-  const page = await browser.newPage({ viewport: { width: 1500, height: 950 } });
+  const page = await browser.newPage({ viewport: { width, height } });
   page.on('console', message => message.type() === 'error' && console.log('console:', message.text().slice(0, 300)));
   page.on('pageerror', error => console.log('page error:', error.message));
   await page.route('**/*', route => (/^(data|blob):/.test(route.request().url()) || route.request().url().startsWith(base)
@@ -46,9 +47,10 @@ async function drawn(page) {
   console.log('the picture is still black or changing');
 }
 
-// To a slice by its number, as the viewer counts: whether a map lies on the slice that it belongs to.
+// To a slice by its number, as the viewer counts them ("I: 41 (8/16)" is its eighth): whether a map lies on the slice that it belongs to.
 async function turn(page, slice) {
-  const at = async () => Number((await page.locator('text=/^I:\\s*\\d+/').first().innerText({ timeout: 3000 }).catch(() => '0')).match(/\d+/)?.[0] ?? 0);
+  const said = () => page.locator('text=/^I:\\s*\\d+/').first().innerText({ timeout: 3000 }).catch(() => '');
+  const at = async () => Number((await said()).match(/(\d+)\s*\//)?.[1] ?? 0);
   await page.locator('canvas').first().click({ force: true, position: { x: 60, y: 200 } }).catch(() => {});
   for (let tries = 0; tries < 200 && (await at()) !== slice; tries += 1) {
     await page.keyboard.press((await at()) < slice ? 'ArrowDown' : 'ArrowUp');
@@ -57,6 +59,17 @@ async function turn(page, slice) {
   console.log(`slice ${await at()}`);
   await drawn(page);
 }
+
+// Where the viewer itself has the hottest voxel of the map that it draws: slice, row, column of its volume, and the place in mm (LPS).
+const hottest = page => page.evaluate(() => {
+  const map = window.cornerstone?.cache.getVolumes().find(volume => volume.volumeId.includes('pmap'));
+  if (!map) return 'no map';
+  const heat = map.voxelManager.getCompleteScalarDataArray();
+  const at = heat.reduce((best, value, n) => (value > heat[best] ? n : best), 0);
+  const [columns, rows] = map.dimensions;
+  const index = [at % columns, Math.floor(at / columns) % rows, Math.floor(at / (columns * rows))];
+  return { slice: index[2], row: index[1], column: index[0], mm: [...map.imageData.indexToWorld(index)].map(value => Math.round(100 * value) / 100) };
+});
 
 const first = await opened();
 const texts = (await first.locator(SERIES).allInnerTexts()).map(text => text.replace(/\s+/g, ' ').trim());
@@ -76,6 +89,7 @@ for (const [n, text] of texts.entries()) {
   const name = text.slice(0, 40).replace(/[^A-Za-z0-9]+/g, '-');
   await page.screenshot({ path: `${out}/${n + 1}-${name}.png` });
   console.log(`picture: ${n + 1}-${name}.png`);
+  if (modality === 'PMAP') console.log(`hottest voxel: ${JSON.stringify(await hottest(page).catch(error => error.message))}`);
   for (const slice of (process.env.SLICES ?? '').split(',').filter(Boolean)) {
     await turn(page, Number(slice));
     await page.screenshot({ path: `${out}/${n + 1}-${name}-slice-${slice}.png` });

@@ -14,12 +14,14 @@ from factory import Datasets, Layout, build, read_back, save, small_grid
 from pydicom import Dataset
 
 from cad.finding import Exhibit, Measurement
+from cad.measure.aorta.landmarks import METHODS
 from cad.report import CaseReport, Funnel, Novelty
 from cad.space import Box, Grid
 from cad.volume import Volume
 from cad.write.dicom import DicomFiles, dicom_files
 from cad.write.dicom_receiver import USUAL, Receiver
 
+BESIDE = (("outline", 40.2), ("direct", 43.1))  # what other ways made of the widest diameter
 BALL_MM, RADIUS_MM = (4.0, -3.0, 1.0), 6.0
 VESSEL_MM = (-8.0, 6.0)  # x, y of a vessel along z, 3 mm in radius
 
@@ -70,7 +72,8 @@ def case_report(volume: Volume, lang: str = "en") -> CaseReport:
         "screened",
         (replace(found, evidence=evidence, candidate=candidate),),
         (
-            Measurement("aorta_max", 42.0, "mm", "orthogonal", (40.6, 43.5), position_mm=(*VESSEL_MM, 2.5)),
+            Measurement("aorta_max", 42.0, "mm", "orthogonal", (40.6, 43.5), position_mm=(*VESSEL_MM, 2.5), others=BESIDE),
+            Measurement("aorta_max_second_estimate", BESIDE[1][1], "mm", METHODS["direct"], position_mm=(*VESSEL_MM, 2.5)),
             Measurement("aorta_sinus", None, "mm", "orthogonal", outcome="not_in_scan"),
         ),
         (Funnel("lung_nodule_ct", 12, 9, 4, 2, 1), Funnel("aorta_ct", 12, 12, 1, 1, 0)),

@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-from dicom_cases import BALL_MM, RADIUS_MM, ball, case_report, exhibits, made, parsed, series
+from dicom_cases import BALL_MM, BESIDE, RADIUS_MM, ball, case_report, exhibits, made, parsed, series
 from factory import Layout, reverse, shuffle, small_grid
+from highdicom import imread
 from highdicom.ko import KeyObjectSelectionDocument
 from highdicom.seg import Segmentation
 from highdicom.sr import Comprehensive3DSR, srread
@@ -19,6 +20,7 @@ from pydicom.sr.codedict import codes
 
 from cad.errors import Refusal, ShokenError
 from cad.finding import Claim, Exhibit
+from cad.measure.aorta.landmarks import METHODS
 from cad.read.segmentation import read_segmentation
 from cad.space import Grid
 from cad.volume import Volume
@@ -210,7 +212,7 @@ def test_every_group_of_the_first_report_has_a_place_and_the_second_has_the_rest
         all_of_them.add(uid)
         drawn |= {uid for item in group.ContentSequence if item.ValueType == "SCOORD"}
     assert drawn == all_of_them
-    assert len(drawn) == 3  # the nodule, the aorta, its widest place
+    assert len(drawn) == 4  # the nodule, the aorta, its widest place by two ways
     assert not any(item.ValueType == "SCOORD" for group in second for item in group.ContentSequence)
     assert len(second) == 3  # the sinus, which is not in the scan, and two tasks
 
@@ -261,11 +263,33 @@ def test_landmarks_and_tasks_have_groups_of_their_own(files):
     by_name = {group.finding_type.value: group for group in groups}
     widest = by_name["aorta_max"].get_measurements()[0]
     assert (widest.name, widest.value, widest.derivation) == (codes.SCT.Diameter, 42.0, codes.SCT.Maximum)
+    second = by_name["aorta_max_second_estimate"].get_measurements()[0]
+    assert (second.name, second.value, second.derivation) == (codes.SCT.Diameter, 43.1, codes.SCT.Maximum)
     sinus = by_name["aorta_sinus"]
     assert sinus.get_measurements() == []
     assert [e.value.value for e in sinus.get_qualitative_evaluations()] == ["not_in_scan"]
     counts = {m.name.value: m.value for m in by_name["lung_nodule_ct"].get_measurements()}
     assert counts == {"candidates": 4.0, "candidates_shown": 1.0, "slices_looked_through": 12.0, "novelty_score": 0.18}
+
+
+def test_a_diameter_by_other_ways_stands_beside_the_one_that_is_said(files):
+    groups = Comprehensive3DSR.from_dataset(parsed(files, "sr.dcm")).content.get_planar_roi_measurement_groups()
+    told = {group.finding_type.value: group.get_measurements() for group in groups}
+    said, *others = told["aorta_max"]
+    assert [m.value for m in others] == [value for _, value in BESIDE]
+    assert {(m.name, m.unit, m.derivation) for m in (said, *others)} == {(codes.SCT.Diameter, codes.UCUM.Millimeter, codes.SCT.Maximum)}
+    methods = [m.method for m in (said, *others)]
+    assert len({method.value for method in methods}) == 3
+    assert [method.meaning for method in methods[1:]] == [METHODS[source][:64] for source, _ in BESIDE]
+    (alone,) = told["aorta_max_second_estimate"]
+    assert alone.method == methods[2]  # one way has one code, wherever it stands
+    assert [has_interval(m) for m in (said, *others)] == [True, False, False]
+
+
+def has_interval(measurement) -> bool:
+    """Whether a number says how far it may be off (TID 310)."""
+    wanted = (codes.SCT.RangeOfUpperMeasurementUncertainty, codes.SCT.RangeOfLowerMeasurementUncertainty)
+    return {item.name for item in measurement[0].get("ContentSequence", ())} >= set(wanted)
 
 
 def test_a_case_without_findings_still_says_that_a_task_looked(volume):
@@ -296,6 +320,32 @@ def test_a_heat_map_keeps_its_values_and_places(volume, files):
     whole = parsed(made(volume, Receiver(heat_maps="parametric_map_whole_frames")), "map-01.dcm")
     assert (whole.Rows, whole.Columns, int(whole.NumberOfFrames)) == (40, 32, 12)
     assert "map-01.dcm" not in made(volume, Receiver(heat_maps="none")).files
+
+
+@pytest.mark.parametrize("heat_maps", ["parametric_map", "parametric_map_whole_frames"])
+@pytest.mark.parametrize("change", [lambda d: d, reverse, shuffle], ids=["plain", "reversed", "shuffled"])
+def test_a_heat_map_s_frames_lie_on_the_grid_and_in_its_order(tmp_path, heat_maps, change):
+    """OHIF 3.12 takes frames in the order of the file for slices from the least place along the normal on, and reads no place."""
+    read = series(tmp_path / "in", change=change)
+    (tmp_path / "map.dcm").write_bytes(made(read, Receiver(heat_maps=heat_maps)).files["map-01.dcm"])
+    expected, source = on_frames(exhibits(read)[0].heatmap, source_of(read)), source_of(read)
+    heat = imread(tmp_path / "map.dcm")
+    places = np.array([heat.get_volume_geometry().affine @ (k, 0, 0, 1) for k in range(heat.number_of_frames)])[:, :3]
+    values = heat.get_volume().array
+    stored = np.array([[float(v) for v in g.PlanePositionSequence[0].ImagePositionPatient] for g in heat.PerFrameFunctionalGroupsSequence])
+    assert np.all(np.diff(stored @ source.frames[0].normal) > 0)
+    in_file = np.frombuffer(heat.FloatPixelData, dtype="<f4").reshape(values.shape)
+    numbers = [int(g.FrameContentSequence[0].DimensionIndexValues) for g in heat.PerFrameFunctionalGroupsSequence]
+    assert numbers == list(range(1, len(in_file) + 1))
+    seen = np.zeros_like(expected)
+    for place, plane in [*zip(places, values, strict=True), *zip(stored, in_file, strict=True)]:
+        (k,) = [k for k, frame in enumerate(source.frames) if frame.off_mm(place) < 0.01]
+        row, column = np.rint(source.frames[k].to_pixel(place)).astype(int)
+        assert np.array_equal(expected[k, row : row + heat.Rows, column : column + heat.Columns], plane)
+        seen[k, row : row + heat.Rows, column : column + heat.Columns] = plane
+    assert np.abs(seen - expected).max() <= 0.01 * expected.max()
+    away = [float(frame.off_mm(np.array(BALL_MM))) for frame in source.frames]
+    assert int(seen.max(axis=(1, 2)).argmax()) == int(np.argmin(away))
 
 
 def test_a_viewer_that_knows_no_maps_gets_a_picture(volume):
