@@ -69,13 +69,13 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
     series = tuple(series for study in scan.studies for series in study.series)
     meter.begin("assemble")
     choosing = choose(series, bench.tasks, partial(assemble, limits=bench.limits))
-    looks = tuple(_look(look, bench, order.lang, meter) for look in choosing.looks)
+    patient = next((study.patient for study in scan.studies), "")
+    looks = tuple(_look(look, bench, patient, order.lang, meter) for look in choosing.looks)
     shelf = PriorShelf(order.priors, bench)
     seen = tuple(compared(look, shelf, bench, order.lang, meter) for look in looks)
     looks = tuple(look for look, _ in seen)
     comparisons = tuple(said for _, said in seen if said)
     meter.begin("write")
-    patient = next((study.patient for study in scan.studies), "")
     report = _report(order, patient, (*scan.refusals, *choosing.refusals), choosing, looks, bench, comparisons)
     written = write_case(report, _exhibits(looks), order.folder, bench.receiver)
     meter.end()
@@ -83,7 +83,7 @@ def run_case(order: CaseOrder, bench: Bench, meter: Meter) -> CaseRun:
     return CaseRun(written, len(series), series_of, unused)
 
 
-def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
+def _look(look: Look, bench: Bench, patient: str, lang: str, meter: Meter) -> Look:
     """One task over its volume: the same look with its result, or with the task's refusal; one refused at the choice stays so."""
     if look.refusal:
         return look
@@ -94,7 +94,7 @@ def _look(look: Look, bench: Bench, lang: str, meter: Meter) -> Look:
     if stated is not None:
         model = model.knowing(prevalence=stated)
     outcome = look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}"))
-    return look.done(outcome if isinstance(outcome, Refusal) else with_similar(outcome, bench.similar(model.version)))
+    return look.done(outcome if isinstance(outcome, Refusal) else with_similar(outcome, bench.similar(model.version, patient)))
 
 
 def _report(

@@ -16,12 +16,13 @@ from cad.write.dicom_receiver import USUAL as ANY_RECEIVER
 from cad.write.dicom_receiver import Receiver
 from pipelines.config import Settings, SettingsError, state_folder
 from pipelines.ports import ModelStore, Runner
+from pipelines.registry.known_cases import KnownCases
 from pipelines.registry.ledger import ModelLedger
 from pipelines.registry.shipped import SHIPPED, FolderModels
 from pipelines.runners.on_ray import RayRunner
 from pipelines.runners.processes import ProcessRunner
 from pipelines.runners.serial import SerialRunner
-from pipelines.similar import no_index
+from pipelines.similar import Library, no_index
 
 if TYPE_CHECKING:
     from cad.explain.similar import SimilarIndex
@@ -47,7 +48,7 @@ class Bench:
     limits: Limits = USUAL
     receiver: Receiver = ANY_RECEIVER
     prevalence: tuple[tuple[str, float], ...] = ()
-    similar: Callable[[ModelVersion], SimilarIndex | str] = no_index
+    similar: Callable[[ModelVersion, str], SimilarIndex | str] = no_index
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,11 +129,13 @@ def equipped(tasks: Mapping[str, Task], store: ModelStore, limits: Limits = USUA
             digests[name] = version.sha256
             if isinstance(store, FolderModels) and store.index_path(version).is_file():
                 digests[f"{name} similar"] = sha256_of(store.index_path(version))
+            if (answered := known_cases().path(version)).is_file():
+                digests[f"{name} answered"] = sha256_of(answered)
         except ModelError as error:
             refused.append(Refusal(name, "model_unusable", error.sentence()))
     if not digests:
         raise ModelError(f"no task has a usable model; {refused[0].detail if refused else 'no task is installed'}")
-    similar = store.similar if isinstance(store, FolderModels) else no_index
+    similar = Library(store.similar if isinstance(store, FolderModels) else no_index, known_cases())
     return Bench({name: tasks[name] for name in tasks if name in digests}, store, digests, tuple(refused), limits, similar=similar)
 
 
@@ -172,6 +175,11 @@ def batch_runner(settings: Settings) -> Runner:
 def model_ledger() -> ModelLedger:
     """The hash chain of model events in the user's state folder."""
     return ModelLedger(state_folder() / "models.jsonl", UtcClock())
+
+
+def known_cases() -> KnownCases:
+    """The findings that readers answered, in the user's state folder."""
+    return KnownCases(state_folder() / "similar")
 
 
 def model_index(settings: Settings) -> MlflowModels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +31,14 @@ DESCRIPTORS = (
     "long_axis", "volume", "mean_hu", "solid_fraction", "sphericity", "spiculation_index", "lobulation_index", "margin_width",
     "contrast_ratio",
 )  # fmt: skip
-OUTCOMES = ("lesion", "look_alike")
+OUTCOMES = ("lesion", "look_alike", "confirmed", "dismissed")  # by a truth, and by a reader
 _NETWORK = "feature_"
 _LOGARITHMIC = frozenset({"long_axis", "volume"})
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCase:
-    """One case of an index: its features by name, and what it turned out to be ("lesion" or "look_alike") by which `source`."""
+    """One case of an index: its features by name, and what it turned out to be (one of OUTCOMES) by which `source`."""
 
     features: Mapping[str, float]
     outcome: str
@@ -80,8 +80,13 @@ class SimilarIndex:
             raise ModelError("no index can be made of these cases", subject=task, accepted=f"two or more, each {' or '.join(OUTCOMES)}")
         names = tuple(sorted({name for case in known for name in case.features}))
         features = np.array([[case.features.get(name, np.nan) for name in names] for case in known], dtype=np.float32)
-        cases = tuple(SimilarCase(0.0, case.outcome, case.source, case.diameter_mm, case.texture) for case in known)
-        return cls(task, model_sha256, names, features, cases)
+        return cls(task, model_sha256, names, features, _shown(known))
+
+    def joined(self, known: Sequence[KnownCase], sha256: str) -> SimilarIndex:
+        """This index with more cases of the same model behind its own; features that it does not know are left out."""
+        more = np.array([[case.features.get(name, np.nan) for name in self.names] for case in known], dtype=np.float32)
+        features = np.concatenate([self.features, more.reshape(-1, len(self.names))])
+        return replace(self, features=features, cases=(*self.cases, *_shown(known)), sha256=sha256)
 
     def nearest(self, features: Mapping[str, float]) -> Similar:
         """The SHOWN nearest cases, nearest first; ties in the order of the index."""
@@ -118,6 +123,10 @@ class SimilarIndex:
         """What was not measured counts as the mean."""
         mean, scale = self._scale
         return np.nan_to_num((np.asarray(features, dtype=np.float64) - mean) / scale, nan=0.0)
+
+
+def _shown(known: Sequence[KnownCase]) -> tuple[SimilarCase, ...]:
+    return tuple(SimilarCase(0.0, case.outcome, case.source, case.diameter_mm, case.texture) for case in known)
 
 
 def save_index(path: Path, index: SimilarIndex) -> str:

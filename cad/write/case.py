@@ -1,4 +1,4 @@
-"""One finished case: `case.json`, `report.html`, `report.pdf`, `images/` and the DICOM objects in a folder that appears whole."""
+"""One finished case: `case.json`, `features.json`, reports, `images/` and the DICOM objects in a folder that appears whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cad.write.aorta_course import CUTS, course_picture
 from cad.write.canonical import document_bytes
 from cad.write.dicom_receiver import USUAL, Receiver
 from cad.write.document import case_document
+from cad.write.features import features_file
 from cad.write.folder import write_folder
 from cad.write.html import case_page
 from cad.write.key_images import case_images, image_name
@@ -41,6 +42,7 @@ def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, re
         named = replace(named, warnings=(*named.warnings, *objects.warnings))
     files = {f"{IMAGES}/{name}": data for name, data in images.items()}
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
+    files |= features_file(named.findings, exhibits, files["case.json"])
     if not lacking(report.lang):
         files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), images)
     if objects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,14 +48,32 @@ def show(task: Annotated[str, typer.Argument(metavar="TASK")], models: ModelsOpt
 @app.command()
 def index(
     task: Annotated[str, typer.Argument(metavar="TASK")],
-    data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Where `shoken train` keeps its cases (OUT/data).", show_default=False)
-    ],
-    scans: Annotated[int, typer.Option("--scans", metavar="N", help="The first N cases only; 0 for all.", min=0)] = 0,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Where `shoken train` keeps its cases (OUT/data).")] = None,
+    scans: Annotated[int, typer.Option("--scans", metavar="N", help="The first N cases of --data only; 0 for all.", min=0)] = 0,
+    verdicts: Annotated[
+        Path | None, typer.Option("--verdicts", metavar="OUT", help="Add the findings that readers answered in `shoken review OUT`.")
+    ] = None,
+    withdraw: Annotated[
+        str, typer.Option("--withdraw", metavar="PATIENT", help="Take a patient's answered findings out again (case.json: patient).")
+    ] = "",
     models: ModelsOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Gather the known cases that reports show beside a finding, from the calibration cases of training; features only, no image."""
+    """Known cases that reports show beside a finding: from training's calibration cases, or from readers' verdicts. No image is kept."""
+    from cad.errors import ShokenError
+
+    if sum(map(bool, (data, verdicts, withdraw))) != 1:
+        raise ShokenError("one source of cases is asked for", subject="index", accepted="--data DIR, --verdicts OUT or --withdraw PATIENT")
+    store = _store(models)
+    if withdraw:
+        return _withdraw(task, withdraw, json=json)
+    if verdicts:
+        return _learn(store.current(task), verdicts, json=json)
+    return _gather(task, store, Path(str(data)), scans, json=json)
+
+
+def _gather(task: str, store: FolderModels, data: Path, scans: int, *, json: bool) -> int:
+    """The index that lies beside the weights, from cases with a known truth."""
     from cad.errors import ShokenError
     from cad.explain.similar import save_index
     from cad.tasks.cascade_task import CascadeTask
@@ -62,7 +81,7 @@ def index(
     from cad.tasks.task import task_named
     from cad.train.dataset import make_cases
 
-    store, chosen = _store(models), task_named(task)
+    chosen = task_named(task)
     if not isinstance(chosen, CascadeTask):
         raise ShokenError("has no findings to compare", subject=task, accepted="a task that detects lesions")
     version, recipe = store.current(task), chosen.recipe()
@@ -72,6 +91,31 @@ def index(
     facts = {"task": task, "version": version.version, "cases": len(made.cases), "file": path.name, "sha256": save_index(path, made)}
     put_json(facts) if json else put(f"{len(made.cases)} known cases in {path.name}, sha256 {facts['sha256']}")
     return 0
+
+
+def _learn(version: ModelVersion, out: Path, *, json: bool) -> int:
+    """This place's known cases, from an OUT; answers to what a case said before it was written anew do not count."""
+    from pipelines import wiring
+    from pipelines.answers import answers
+
+    told = answers(out, version)
+    done = wiring.known_cases().learn(version, told.answered, told.unsure)
+    wiring.model_ledger().append("answers", task=version.name, version=version.version, sha256=done.sha256)
+    facts = {"task": version.name, "version": version.version, **asdict(done), "stale": told.stale}
+    text = f"{done.added} findings added, {done.changed} answered anew, {done.removed} taken out, {done.cases} known cases of readers"
+    put_json(facts) if json else put(f"{text}; {told.stale} answers left out: their case was written anew since")
+    return int(told.stale > 0)
+
+
+def _withdraw(task: str, patient: str, *, json: bool) -> int:
+    """Exit code 1 where there was nothing to take out: a misspelt pseudonym must not pass for a withdrawal."""
+    from pipelines import wiring
+
+    gone = wiring.known_cases().forget(task, patient)
+    if gone:
+        wiring.model_ledger().append("withdraw", task=task, findings=str(gone))
+    put_json({"task": task, "removed": gone}) if json else put(f"{gone} findings of this patient were taken out")
+    return int(gone == 0)
 
 
 @app.command()

@@ -117,7 +117,7 @@ class HashChain:
 class ModelLedger(HashChain):
     """The hash chain of model events."""
 
-    events = ("register", "import", "approve", "promote")
+    events = ("register", "import", "approve", "promote", "answers", "withdraw")
     error = ModelError
     sound = "a chain that `shoken models audit` finds sound"
 
