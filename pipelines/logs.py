@@ -10,12 +10,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 FIELDS = frozenset(
     (
         "event", "level", "case", "task", "stage", "status", "reason", "seconds", "peak_mib", "count", "total",
-        "engine", "workers", "kind", "where", "version", "sha256",
+        "engine", "workers", "kind", "where", "version", "sha256", "findings",
     )
 )  # fmt: skip
 
@@ -26,11 +26,24 @@ def configure(level: str = "warning") -> None:
 
     quiet_libraries()
     structlog.configure(
-        processors=[structlog.processors.add_log_level, only_listed_fields, structlog.processors.KeyValueRenderer(key_order=["event"])],
+        processors=[
+            structlog.processors.add_log_level,
+            only_listed_fields,
+            structlog.processors.TimeStamper("iso", utc=True, key="at_utc"),
+            structlog.processors.KeyValueRenderer(key_order=["at_utc", "level", "event"]),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def log(level: Literal["info", "warning", "error"], event: str, **fields: object) -> None:
+    """One line, where logs were set up (the command line and its workers do); a program that only imports this says nothing."""
+    import structlog
+
+    if structlog.is_configured():
+        getattr(structlog.get_logger(), level)(event, **fields)
 
 
 def only_listed_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

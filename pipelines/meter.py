@@ -1,4 +1,4 @@
-"""Seconds and peak memory by stage. What is measured stands beside a report, never inside it."""
+"""Seconds, processor seconds and peak memory by stage. What is measured stands beside a report, never inside it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """What one stage took: wall seconds, and the peak resident memory of the process in MiB while it ran."""
+    """What one stage took: wall seconds, seconds of processor (a busy machine or a slow disk shows by the difference), and the peak
+    resident memory of the process in MiB while it ran."""
 
     stage: str
     seconds: float
+    cpu_seconds: float
     peak_mib: float
 
 
@@ -28,20 +30,20 @@ class Meter:
 
     listener: StageListener
     _laps: list[StageCost] = field(default_factory=list)
-    _open: tuple[str, float] | None = None
+    _open: tuple[str, float, float] | None = None
 
     def begin(self, stage: str) -> None:
         """End the running stage, if any, and begin this one."""
         self.end()
         _forget_peak()
-        self._open = (stage, time.perf_counter())
+        self._open = (stage, time.perf_counter(), time.process_time())
         self.listener(stage)
 
     def end(self) -> None:
         """End the running stage."""
         if self._open:
-            stage, since = self._open
-            self._laps.append(StageCost(stage, time.perf_counter() - since, peak_mib()))
+            stage, since, worked = self._open
+            self._laps.append(StageCost(stage, time.perf_counter() - since, time.process_time() - worked, peak_mib()))
             self._open = None
 
     def costs(self) -> tuple[StageCost, ...]:
@@ -49,9 +51,10 @@ class Meter:
         self.end()
         summed: dict[str, StageCost] = {}
         for lap in self._laps:
-            old = summed.get(lap.stage, StageCost(lap.stage, 0.0, 0.0))
-            summed[lap.stage] = StageCost(lap.stage, old.seconds + lap.seconds, max(old.peak_mib, lap.peak_mib))
-        return tuple(StageCost(c.stage, round(c.seconds, 3), round(c.peak_mib, 1)) for c in summed.values())
+            old = summed.get(lap.stage, StageCost(lap.stage, 0.0, 0.0, 0.0))
+            peak = max(old.peak_mib, lap.peak_mib)
+            summed[lap.stage] = StageCost(lap.stage, old.seconds + lap.seconds, old.cpu_seconds + lap.cpu_seconds, peak)
+        return tuple(StageCost(c.stage, round(c.seconds, 3), round(c.cpu_seconds, 3), round(c.peak_mib, 1)) for c in summed.values())
 
 
 def peak_mib() -> float:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cad.errors import Refusal
 from cad.networks import sha256_of
@@ -22,6 +22,7 @@ from pipelines.config import Settings, settings_digest
 from pipelines.desk import Desk
 from pipelines.exchange.folders import is_empty, walk
 from pipelines.intake import Intake, case_of, content_of
+from pipelines.logs import log
 from pipelines.outfolder import OutError, OutFolder, check_apart, claimed
 from pipelines.ports import Runner, ScreenListener
 from pipelines.runners.ledger import JobLedger
@@ -73,9 +74,12 @@ def screen(
         intake = _take_in(export, place, desk, listener)
         jobs = [_job(study, intake, settings, settings_sha256, bench, place) for study in sorted(intake.studies)]
         listener.studies(len(jobs))
+        log("info", "screening_began", total=len(jobs), count=len(intake.rows), engine=settings.engine)
         stage = listener.stage if settings.engine == "serial" else silent
         outcomes = tuple(_outcomes(ScreenStudy(tools, stage), jobs, _ledger(place, jobs), engine, listener))
-        return _close(place, intake, outcomes, bench, settings)
+        done = _close(place, intake, outcomes, bench, settings)
+        log("error" if done.failed else "info", "screening_ended", total=len(jobs), count=done.failed, status=f"exit {done.exit_code}")
+        return done
 
 
 def silent(_stage: str) -> None:
@@ -123,7 +127,16 @@ def _outcomes(
     for outcome in engine.run(work, waiting, failed_study):
         ledger.record(outcome.key, outcome.digest, outcome.row.status, to_document(outcome), outcome.row.case)
         listener.finished(outcome.row)
+        _log(outcome)
         yield outcome
+
+
+def _log(outcome: StudyOutcome) -> None:
+    """How a study ended: what an operator looks for in the morning, and nothing of the patient."""
+    row, seconds = outcome.row, sum(cost.seconds for cost in outcome.costs)
+    level: Literal["info", "error"] = "error" if row.status == "failed" else "info"
+    why = ",".join(note.reason for note in row.notes)
+    log(level, "study_ended", case=row.case, status=row.status, findings=row.counts.findings, reason=why, seconds=round(seconds, 1))
 
 
 def _kept(job: StudyJob, ledger: JobLedger) -> StudyOutcome | None:

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from cad.errors import Refusal
 from cad.prepare.regions import body
-from cad.prepare.register import RIGID_MM, Picture, picture_of, rigid_between
+from cad.prepare.register import RIGID_MM, GreyScan, grey_scan, rigid_between
 from cad.space import FloatArray, Grid
 from cad.volume import Volume
 
@@ -40,7 +40,7 @@ def bring_beside(reference: Volume, other: Volume, *, same_frame: bool) -> Broug
     wheres = [body(volume) for volume in (reference, other)]
     if not all(where.voxels.any() for where in wheres):
         return Refusal("", "no_head_in_sequence", "the sequence shows nothing that could be laid beside the reference")
-    here, there = (picture_of(volume, where, RIGID_MM) for volume, where in zip((reference, other), wheres, strict=True))
+    here, there = (grey_scan(volume, where, RIGID_MM) for volume, where in zip((reference, other), wheres, strict=True))
     if same_frame and _best_as_it_is(here, there, np.eye(4)):
         return Brought(other, 0.0)
     found = _registered(here, there, same_frame)
@@ -52,7 +52,7 @@ def bring_beside(reference: Volume, other: Volume, *, same_frame: bool) -> Broug
     return Brought(replace(other, grid=Grid(other.grid.shape, np.linalg.inv(found) @ other.grid.affine)), moved)
 
 
-def _registered(here: Picture, there: Picture, same_frame: bool) -> FloatArray:
+def _registered(here: GreyScan, there: GreyScan, same_frame: bool) -> FloatArray:
     """The 4x4 from points of the reference to the sequence's; heads in different frames are first laid middle on middle.
 
     Found twice, the second time from where the first ended: one descent stops up to 2 mm short where the head was turned.
@@ -65,7 +65,7 @@ def _registered(here: Picture, there: Picture, same_frame: bool) -> FloatArray:
     return first @ rigid_between(nearer, here, np.zeros(3))
 
 
-def _best_as_it_is(here: Picture, there: Picture, matrix: FloatArray) -> bool:
+def _best_as_it_is(here: GreyScan, there: GreyScan, matrix: FloatArray) -> bool:
     """Whether no small push or turn makes the two agree more."""
     middle = here.grid.to_mm(np.argwhere(here.region).mean(axis=0))
     pushes = [_shifted(_PUSH_MM * sign * axis) for axis in np.eye(3) for sign in (-1, 1)]
@@ -74,7 +74,7 @@ def _best_as_it_is(here: Picture, there: Picture, matrix: FloatArray) -> bool:
     return now > 0 and all(_information(here, there, matrix @ change) <= now for change in (*pushes, *turns))
 
 
-def _information(here: Picture, there: Picture, matrix: FloatArray) -> float:
+def _information(here: GreyScan, there: GreyScan, matrix: FloatArray) -> float:
     """Mutual information over the joint entropy of the reference's head, in [0, 1]; 0 where the sequence hardly reaches."""
     points = here.grid.to_mm(np.argwhere(here.region))
     at = there.grid.to_index(points @ matrix[:3, :3].T + matrix[:3, 3])
@@ -93,7 +93,7 @@ def _entropy(share: FloatArray) -> float:
     return float(-(known * np.log(known)).sum())
 
 
-def _moved_mm(here: Picture, matrix: FloatArray) -> float:
+def _moved_mm(here: GreyScan, matrix: FloatArray) -> float:
     """How far the matrix takes any point of the reference's head."""
     points = here.grid.to_mm(np.argwhere(here.region))
     return float(np.linalg.norm(points @ matrix[:3, :3].T + matrix[:3, 3] - points, axis=1).max())

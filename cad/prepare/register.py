@@ -75,7 +75,7 @@ def register(prior: Volume, current: Volume, *, deformable: bool = True) -> Regi
     Vercauteren 2007 (demons with symmetric forces), both by SimpleITK.
     """
     wheres = [_region(volume) for volume in (prior, current)]
-    there, here = (picture_of(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
+    there, here = (grey_scan(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
     as_they_lay, rigid = (
         Registration(matrix, None, here.grid, (0.0, 0.0, 0.0), 0.0)
         for matrix in (np.eye(4), rigid_between(there, here, _shift(there, here)))
@@ -88,7 +88,7 @@ def register(prior: Volume, current: Volume, *, deformable: bool = True) -> Regi
 def refined(prior: Volume, current: Volume, rigid: Registration) -> Registration:
     """A rigid alignment followed by the smooth displacement that is left; for what `register(..., deformable=False)` gave."""
     wheres = [_region(volume) for volume in (prior, current)]
-    there, here = (picture_of(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
+    there, here = (grey_scan(volume, where, RIGID_MM) for volume, where in zip((prior, current), wheres, strict=True))
     field, grid = _free(prior, current, wheres, rigid.rigid)
     free = Registration(rigid.rigid, field, grid, (0.0, 0.0, 0.0), _folded(field, grid))
     return replace(free, correlation=(*rigid.correlation[:2], _correlation(there, here, free)))
@@ -107,8 +107,8 @@ def on_current(prior: Volume, found: Registration, grid: Grid, fill: float) -> V
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A coarse picture: grey values in [0, 1] and the region that guides, on an axial grid."""
+class GreyScan:
+    """A scan made coarse: grey values in [0, 1] and the region that guides, on an axial grid."""
 
     grey: NDArray[np.float32]
     region: NDArray[np.bool_]
@@ -122,7 +122,7 @@ def _region(volume: Volume) -> Volume:
     return found
 
 
-def picture_of(volume: Volume, where: Volume, spacing_mm: float) -> Picture:
+def grey_scan(volume: Volume, where: Volume, spacing_mm: float) -> GreyScan:
     """A volume around the mask `where`, coarse, in shades of grey."""
     box = bounding_grid(where, 20.0).box()
     shape = [max(1, int(np.ceil(size / spacing_mm))) for size in reversed(box.size_mm)]
@@ -131,10 +131,10 @@ def picture_of(volume: Volume, where: Volume, spacing_mm: float) -> Picture:
     low, high = _GREY.get(volume.modality) or np.percentile(grey, (1, 99))
     region = resample_mask(where, grid).voxels > 0
     wide = ndimage.distance_transform_edt(~region) * spacing_mm <= _RIM_MM
-    return Picture(np.clip((grey - low) / max(high - low, 1e-6), 0, 1).astype(np.float32), wide, grid)
+    return GreyScan(np.clip((grey - low) / max(high - low, 1e-6), 0, 1).astype(np.float32), wide, grid)
 
 
-def rigid_between(prior: Picture, current: Picture, shift_mm: FloatArray) -> FloatArray:
+def rigid_between(prior: GreyScan, current: GreyScan, shift_mm: FloatArray) -> FloatArray:
     """The 4x4 that takes current points to prior points, by mutual information from a first shift (x, y, z) on."""
     import SimpleITK as sitk
 
@@ -174,7 +174,7 @@ def _one_thread() -> Iterator[None]:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(usual)
 
 
-def _shift(prior: Picture, current: Picture) -> FloatArray:
+def _shift(prior: GreyScan, current: GreyScan) -> FloatArray:
     """The translation (x, y, z) in mm, current to prior, at which the two agree best where both reach."""
     from skimage.registration import phase_cross_correlation
 
@@ -195,7 +195,7 @@ def _free(prior: Volume, current: Volume, wheres: Sequence[Volume], rigid: Float
     placed.SetTranslation([float(x) for x in rigid[:3, 3]])
     field, grid = None, current.grid
     for spacing_mm, iterations in FREE_STEPS:
-        there, here = (picture_of(volume, where, spacing_mm) for volume, where in zip((prior, current), wheres, strict=True))
+        there, here = (grey_scan(volume, where, spacing_mm) for volume, where in zip((prior, current), wheres, strict=True))
         fixed, grid = _itk(here), here.grid
         moving = sitk.Resample(_itk(there), fixed, placed, sitk.sitkLinear, 0.0)
         demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
@@ -206,11 +206,11 @@ def _free(prior: Volume, current: Volume, wheres: Sequence[Volume], rigid: Float
     return np.asarray(sitk.GetArrayFromImage(field) @ rigid[:3, :3].T, dtype=np.float32), grid
 
 
-def _itk(picture: Picture) -> Any:
+def _itk(picture: GreyScan) -> Any:
     return to_itk(picture.grey, picture.grid)
 
 
-def _correlation(prior: Picture, current: Picture, found: Registration) -> float:
+def _correlation(prior: GreyScan, current: GreyScan, found: Registration) -> float:
     """Pearson's r of the grey values in the current region, where the prior reaches."""
     points = current.grid.to_mm(np.argwhere(current.region))
     at = prior.grid.to_index(found.to_prior(points))

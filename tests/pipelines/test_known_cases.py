@@ -19,6 +19,7 @@ from pipelines.registry.known_cases import KnownCases, digest_of
 from pipelines.review.pages import case_file
 from pipelines.review.verdicts import Verdict, Verdicts
 from pipelines.wiring import Bench, Tools, equipped
+from tests.cad.write.schema_check import faults, schema
 
 VERSION = FakeModels.version
 
@@ -86,6 +87,8 @@ def test_verdicts_are_shown_to_other_patients_and_leave_when_a_patient_does(tmp_
         patients[1]: ["confirmed", "confirmed"],
         patients[2]: ["confirmed", "dismissed"],
     }
+    for row in worklist(tmp_path / "again"):
+        assert list(faults(case_file(tmp_path / "again", row["case"]).document, schema("case"))) == []
     page = next((tmp_path / "again" / "cases").glob("*/report.html")).read_text()
     assert "confirmed by a reader" in page
     assert "readers here" in page
