@@ -68,10 +68,15 @@ def _changed(facts: Facts, days: int) -> str:
         f"Compared with the prior scan {days} days earlier, its volume changed by {percent:+.0f} %{span}",
         f"{days}日前の前回検査と比べ、体積は{percent:+.0f}%変化しました{span}",
     )
+    if facts.label("volume_change") in ("slightly_larger", "slightly_smaller"):
+        return text + facts.say(
+            ", more than measurement noise but less than counts as growth or shrinking (a quarter of the volume): compare again.",
+            "。計測誤差を超えますが、増大・縮小の基準（体積の4分の1）未満であり、再度の比較を要します。",
+        )
     if facts.label("comparison") == "unchanged":
         within = facts.say(
-            f": unchanged, since only an increase of {least:.0f} % or more would exceed measurement noise.",
-            f"。計測誤差を超えるのは{least:.0f}%以上の増加であり、不変と判断します。",
+            f": unchanged, since only an increase of {least:.0f} % or more would count as growth.",
+            f"。増大とみなすのは{least:.0f}%以上の増加であり、不変と判断します。",
         )
         return text + within
     if facts.label("comparison") == "shrunk":

@@ -1,7 +1,8 @@
 """Has it grown? One lesion on two scans: volume change, doubling time, and whether the change exceeds what measuring alone makes.
 
 Volumes are compared as logarithms: doubling and halving are then equally far, and errors of the two scans add up. What counts
-is how well measuring repeats, not how wrong one volume may be, since the same network errs the same way twice. The noise of one
+is how well measuring repeats, not how wrong one volume may be, since the same network errs the same way twice. On CT the change is
+measured with both scans on one grid (cad.measure.paired). Where that cannot be, the outlines' own volumes are compared: the noise of one
 volume of diameter d has three parts: the outline a quarter of its voxels further in or out (95 %), the caps of the body within a
 share of the slice spacing, both in proportion to 1 / d, and a floor that simulated pairs asked for. A change counts only when it
 exceeds 1.96 standard deviations of that noise **and** a quarter of the volume, the repeatability of nodules on patients
@@ -28,7 +29,9 @@ OUTLINE_SHARE, SLICE_SHARE = 0.25 / 1.96, 0.12
 NOISE_FLOOR = 0.12  # so that intervals hold 48 of the 51 solid pairs of chests 970000 to 970015 of benchmarks/growth.py
 NEW, GROWN, SHRUNK, UNCHANGED, NOT_COMPARABLE = "new", "grown", "shrunk", "unchanged", "not_comparable"
 OUTSIDE_PRIOR = "outside_prior"
+LARGER, SMALLER = "slightly_larger", "slightly_smaller"
 CHANGE_METHOD = "volume against the prior's; interval from how well outlines on such slices repeat"
+ON_GRID_METHOD = "both scans on one grid, measured at one level; interval from repeated scans of unchanged lesions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,13 @@ class Change:
         return GROWN if self.log_ratio > 0 else SHRUNK
 
     @property
+    def fine_label(self) -> str:
+        """The same, but a change beyond the noise and below a quarter of the volume is slightly_larger or slightly_smaller."""
+        if self.label != UNCHANGED or abs(self.log_ratio) < 1.96 * self.log_sd:
+            return self.label
+        return LARGER if self.log_ratio > 0 else SMALLER
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The 95 % interval of the logarithm."""
         return self.log_ratio - 1.96 * self.log_sd, self.log_ratio + 1.96 * self.log_sd
@@ -111,21 +121,22 @@ def change(prior: Sighting, current: Sighting) -> Change | None:
     return Change(log(after / before), sqrt(_noise(prior) ** 2 + _noise(current) ** 2))
 
 
-def growth_measurements(prior: Sighting, current: Sighting, days: int) -> tuple[Measurement, ...]:
-    """What a reader is told of a matched lesion, `days` after the prior scan.
+def growth_measurements(prior: Sighting, current: Sighting, days: int, on_grid: Change | None = None) -> tuple[Measurement, ...]:
+    """What a reader is told of a matched lesion, `days` after the prior scan; `on_grid` is the change measured on one grid, where it was.
 
     `comparison` (label), `prior_interval` (d), `prior_volume` (mm3), `volume_change` (%), `least_change` (%, what it takes to
     count), `doubling_time` (d; only of what has grown, else coded), `mean_diameter_change` (mm).
     """
-    found = change(prior, current)
-    told = (interval_measurement(days), _prior_volume(prior), _diameter_change(prior, current))
+    found = on_grid or change(prior, current)
+    told = (interval_measurement(days), _prior_volume(prior, current, on_grid), _diameter_change(prior, current))
     if found is None:
         return (comparison(NOT_COMPARABLE, _why_not(prior, current)), *told)
     percent = tuple(100 * (exp(bound) - 1) for bound in found.bounds)
+    method = ON_GRID_METHOD if on_grid else CHANGE_METHOD
     return (
         comparison(found.label),
         *told,
-        Measurement("volume_change", 100 * (found.ratio - 1), "%", CHANGE_METHOD, (percent[0], percent[1]), label=found.label),
+        Measurement("volume_change", 100 * (found.ratio - 1), "%", method, (percent[0], percent[1]), label=found.fine_label),
         Measurement("least_change", 100 * (found.least_ratio - 1), "%", "1.96 SD of that noise, at least 25 % (NELSON, BTS)"),
         _doubling_time(found, days),
     )
@@ -154,14 +165,19 @@ def _doubling_time(found: Change, days: int) -> Measurement:
     """Schwartz, Cancer 1961;14:1272: the time in which the volume doubles were growth exponential."""
     name, method = "doubling_time", "interval x ln 2 / ln(volume ratio), exponential growth"
     if found.label != GROWN:
-        outcome = "change_within_noise" if found.label == UNCHANGED else "shrinking"
+        within = {UNCHANGED: "change_within_noise", LARGER: "change_too_small", SMALLER: "change_too_small"}
+        outcome = within.get(found.fine_label, "shrinking")
         return Measurement(name, None, "d", method, outcome=outcome)
     low, high = found.bounds
     return Measurement(name, days * log(2) / found.log_ratio, "d", method, (days * log(2) / high, days * log(2) / low))
 
 
-def _prior_volume(prior: Sighting) -> Measurement:
-    seen = prior.named("volume")
+def _prior_volume(prior: Sighting, current: Sighting, on_grid: Change | None) -> Measurement:
+    seen, now = prior.named("volume"), current.named("volume")
+    if on_grid and now and now.value is not None:
+        low, high = now.interval or (now.value, now.value)
+        back = 1 / on_grid.ratio
+        return Measurement("prior_volume", now.value * back, "mm3", "today's volume less the change", (low * back, high * back))
     method = "outlined on the prior by the same network"
     if seen is None or seen.value is None:
         return Measurement("prior_volume", None, "mm3", method, outcome=seen.outcome if seen else "missing")

@@ -153,16 +153,21 @@ def rigid_between(prior: GreyScan, current: GreyScan, shift_mm: FloatArray) -> F
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([3, 1])
     method.SetSmoothingSigmasPerLevel([6, 2])
-    with _one_thread():
+    with one_thread():
         method.Execute(_itk(current), _itk(prior))
+    return matrix_of(start)
+
+
+def matrix_of(rigid: Any) -> FloatArray:
+    """A SimpleITK rigid transform as a 4x4."""
     matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(start.GetMatrix(), (3, 3))
-    matrix[:3, 3] = start.TransformPoint((0.0, 0.0, 0.0))
+    matrix[:3, :3] = np.reshape(rigid.GetMatrix(), (3, 3))
+    matrix[:3, 3] = rigid.TransformPoint((0.0, 0.0, 0.0))
     return matrix
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """The metric's sums in one order: with several threads the last digits are left to chance, and so would be the map's."""
     import SimpleITK as sitk
 

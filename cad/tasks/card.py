@@ -11,6 +11,7 @@ from cad.networks import ModelHeader
 from cad.tasks.certificate import Certificate, Level
 from cad.tasks.figures import Figure
 from cad.train.recipe import Recipe
+from cad.train.transfer import NOTHING, Start
 
 SIMULATOR = (
     "- The chest simulator's lung density and vessel counts were set with an eye on one public scan, LIDC-IDRI-0001 "
@@ -23,10 +24,12 @@ def model_card(
     sha256: str,
     recipe: Recipe,
     figures: Sequence[Figure],
-    start: str = "random weights",
+    start: Start = NOTHING,
     lacking: Sequence[str] | None = None,
+    halved: Sequence[str] = (),
 ) -> str:
-    """Markdown, the same input gives the same bytes. `lacking` are kinds of lesion that life shows and the training data hardly do."""
+    """Markdown, the same input gives the same bytes. `lacking` are kinds of lesion that life shows and the training data hardly do;
+    `halved` the stages whose weights the file holds in half precision."""
     stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
     points = [_point(point) for point in header.operating_points]
     rule = ", ".join(f"{key} {value}" for key, value in asdict(recipe.rule).items())
@@ -39,10 +42,11 @@ def model_card(
             f"- Weights: `{header.task}-{header.version}.safetensors`, sha256 `{sha256}`",
             f"- Code version: {header.code_version}",
             f"- Training data: {recipe.budget.train} {recipe.source}, fingerprint `{header.data_fingerprint}`",
-            f"- Calibration: {_calibration(recipe)}; held out: {recipe.budget.test} more. {_apart(recipe)}",
-            f"- Made by: `shoken train {header.task}` (seed {recipe.seed}), from {start}",
-            f"- Learning: {', '.join(f'{key} {value}' for key, value in asdict(recipe.learning).items())}",
-            f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in recipe.budget.steps.items())}",
+            f"- Calibration: {_calibration(header, recipe)}; held out: {recipe.budget.test} more. {_apart(recipe)}",
+            f"- Made by: `shoken train {header.task}{start.option}` (seed {recipe.seed}), from {start.said}",
+            f"- Learning: {_learning(header, recipe)}",
+            f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in start.taken(recipe.budget.steps).items())}",
+            *([f"- Stored in half precision, used in single: {', '.join(halved)}"] if halved else []),
             f"- Inputs: {rule}",
             *(
                 [f"- Seen in LIDC-IDRI, but fewer than {LEAST} times in the training data: {'; '.join(lacking) or 'nothing'}"]
@@ -69,9 +73,21 @@ def model_card(
     )
 
 
-def _calibration(recipe: Recipe) -> str:
+def _detects(header: ModelHeader) -> bool:
+    """Whether there are thresholds to choose and to certify: not where a structure is measured."""
+    return bool(header.operating_points) or "thresholds" in header.settings
+
+
+def _calibration(header: ModelHeader, recipe: Recipe) -> str:
     budget = recipe.budget
-    return f"{budget.calibration} further {_scans(recipe)}, of which {budget.tuning} chose the thresholds and the others certify them"
+    further = f"{budget.calibration} further {_scans(recipe)}"
+    return f"{further}, of which {budget.tuning} chose the thresholds and the others certify them" if _detects(header) else further
+
+
+def _learning(header: ModelHeader, recipe: Recipe) -> str:
+    """The choices that matter: losses, pasting and mining are those of a cascade."""
+    chosen = asdict(recipe.learning)
+    return ", ".join(f"{key} {value}" for key, value in chosen.items() if _detects(header) or key == "precision")
 
 
 def _certified(certificate: Certificate | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 The prior is looked through by the same cascade and outlined by the same network. Where only one of the two scans yields a
 finding, the other is looked at once more at that very place: a lesion that was too faint to be found on its own is neither
-"new" nor "resolved" while the network outlines it there.
+"new" nor "resolved" while the network outlines it there. Of a lesion on two CTs the change is measured with both on one grid.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from cad.detect.cascade import Sight, run_cascade
 from cad.detect.reduce import reduce_logits
 from cad.finding import Finding, Measurement
 from cad.measure.extent import measure_extent
-from cad.measure.growth import NEW, OUTSIDE_PRIOR, Sighting, comparison, growth_measurements, interval_measurement, matched
+from cad.measure.growth import NEW, OUTSIDE_PRIOR, Change, Sighting, comparison, growth_measurements, interval_measurement, matched
+from cad.measure.paired import paired_change
 from cad.networks import LoadedModel
 from cad.prepare.inputs import NetworkInput
+from cad.prepare.locally import alongside
 from cad.report import PriorLesion
 from cad.segment.components import component_at
 from cad.segment.network import probability
@@ -49,11 +51,12 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lesion:
-    """A lesion on one scan: where, how it measures, how sure."""
+    """A lesion on one scan: where, how it measures, how sure, and the network's outline of it where that was kept."""
 
     centre_mm: Point
     sighting: Sighting
     confidence: float
+    outline: Volume | None = None
 
     @property
     def radius_mm(self) -> float:
@@ -71,8 +74,10 @@ def compare_findings(
     taken = [before[j] for j in pairs.values()]
     told = []
     for i, finding in enumerate(findings):
-        partner = before[pairs[i]].sighting if i in pairs else _second_look(earlier, there[i], taken)
-        told.append(replace(finding, measurements=(*finding.measurements, *_growth(now[i].sighting, partner, there[i], earlier, prior))))
+        partner = before[pairs[i]] if i in pairs else _second_look(earlier, there[i], taken)
+        on_grid = None if partner is None else _on_grid(current, now[i], earlier, partner, prior)
+        growth = _growth(now[i].sighting, partner, on_grid, there[i], earlier, prior)
+        told.append(replace(finding, measurements=(*finding.measurements, *growth)))
     alone = [lesion for j, lesion in enumerate(before) if j not in pairs.values()]
     return tuple(told), tuple(_gone(lesion, current, now, prior) for lesion in alone)
 
@@ -80,19 +85,30 @@ def compare_findings(
 def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
     """What the cascade finds on the prior, outlined and measured."""
     suspects = run_cascade(scan.volume, scan.seen, scan.sight, scan.model, progress).suspects[: scan.max_shown]
-    return [
-        _Lesion(
-            suspect.candidate.centre_mm,
-            scan.sighting(measure_extent(_outline((suspect.close_up, suspect.pixels), suspect.candidate.centre_mm, scan.model))),
-            scan.confidence(suspect.candidate.score("fused") or 0.0),
-        )
-        for suspect in suspects
-    ]
+    found = []
+    for suspect in suspects:
+        centre = suspect.candidate.centre_mm
+        soft = _outline((suspect.close_up, suspect.pixels), centre, scan.model)
+        sure = scan.confidence(suspect.candidate.score("fused") or 0.0)
+        found.append(_Lesion(centre, scan.sighting(measure_extent(soft)), sure, soft))
+    return found
 
 
-def _growth(now: Sighting, before: Sighting | None, there: Point, earlier: Scan, prior: Prior) -> tuple[Measurement, ...]:
+def _on_grid(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion, prior: Prior) -> Change | None:
+    """The change with both scans on one grid; None but on CT, and where it cannot be measured so."""
+    if before.outline is None or {current.volume.modality, earlier.volume.modality} != {"CT"}:
+        return None
+    outlines = (before.outline, _outline(_patch(current, now.centre_mm), now.centre_mm, current.model))
+    laid = alongside((earlier.volume, current.volume), outlines, prior.registration, now.centre_mm, now.radius_mm)
+    found = paired_change(laid)
+    return None if found is None else found.change
+
+
+def _growth(
+    now: Sighting, before: _Lesion | None, on_grid: Change | None, there: Point, earlier: Scan, prior: Prior
+) -> tuple[Measurement, ...]:
     if before is not None:
-        return growth_measurements(before, now, prior.days)
+        return growth_measurements(before.sighting, now, prior.days, on_grid)
     label = NEW if _holds(earlier.volume.grid, there) else OUTSIDE_PRIOR
     return (comparison(label), interval_measurement(prior.days))
 
@@ -106,7 +122,7 @@ def _gone(lesion: _Lesion, current: Scan, now: Sequence[_Lesion], prior: Prior) 
     return PriorLesion(label, here, seen.value("long_axis") or 2 * lesion.radius_mm, seen.value("volume"), lesion.confidence)
 
 
-def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sighting | None:
+def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> _Lesion | None:
     """What the networks outline at a place, if it is more likely a lesion than not and no other lesion's already."""
     if not _holds(scan.volume.grid, point_mm):
         return None
@@ -118,7 +134,7 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> Sight
     if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
         return None
     logit = float(reduce_logits([_patch(scan, centre)[1]], scan.model.forward("reduce"))[0])
-    return scan.sighting(measure_extent(soft)) if logit >= SECOND_LOOK_LOGIT else None
+    return _Lesion(centre, scan.sighting(measure_extent(soft)), 0.0, soft) if logit >= SECOND_LOOK_LOGIT else None
 
 
 def _patch(scan: Scan, centre_mm: Point) -> tuple[Volume, Float32Array]:

@@ -172,7 +172,8 @@ def _finished(
     lacking: Sequence[str] | None = None,
 ) -> TrainedModel:
     path = _file(recipe, folder)
-    card = model_card(model.header, model.version.sha256, recipe, figures, start.said, lacking)
+    halved = [stage for stage, network in trained.networks.items() if next(network.parameters()).dtype == torch.float16]
+    card = model_card(model.header, model.version.sha256, recipe, figures, start, lacking, halved)
     path.with_suffix(".card.md").write_text(card, encoding="utf-8")
     params = {"seed": str(recipe.seed), "budget": str(asdict(recipe.budget)), "rule": str(asdict(recipe.rule))}
     params |= {"learning": str(asdict(recipe.learning)), "start": start.said, "source": recipe.source}

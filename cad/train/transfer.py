@@ -30,7 +30,23 @@ class Start:
     @property
     def said(self) -> str:
         """For the card: where the weights began."""
-        return f"{self.source} (sha256 {self.sha256}), {self.frozen:.0%} of each network frozen" if self.networks else "random weights"
+        if not self.networks:
+            return "random weights"
+        held = f", {self.frozen:.0%} of each network frozen" if self.frozen else ""
+        return f"{self.source} (sha256 {self.sha256}){held}; stages that it lacks from random weights"
+
+    @property
+    def option(self) -> str:
+        """What is added to the training command to begin here."""
+        if not self.networks:
+            return ""
+        return f" --from {self.source.split()[-1]}" + (f" --freeze {self.frozen:g}" if self.frozen else "")
+
+    def taken(self, steps: Mapping[str, int]) -> dict[str, int]:
+        """The steps of a budget that are taken: of a stage begun from other weights "<stage>_further", where there is that."""
+        begun = {stage for stage in steps if f"{stage}_further" in steps and stage in self.networks}
+        idle = begun | {f"{stage}_further" for stage in steps if stage not in begun}
+        return {stage: count for stage, count in steps.items() if stage not in idle}
 
     def applied(self, stage: str, network: torch.nn.Module) -> torch.nn.Module:
         """The new network with the old weights. Raises ShokenError where the shapes differ; a stage that there was not begins anew."""

@@ -1,4 +1,7 @@
-"""The growth of one lesion as a small chart: volume then and now with 95 % intervals, and the band that measuring alone can fill."""
+"""The growth of one lesion as a small chart: its volume then, now with the 95 % interval of the change, and the band that does not count.
+
+The whisker is that of the change, not of either volume: what is wrong with both volumes alike says nothing about growth.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cad.finding import Finding, Measurement
+from cad.finding import Finding
 from cad.write.charts import Tick
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 190, 62.0, 520.0, 16.0, 150.0
@@ -14,7 +17,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 190, 62.0, 520.0, 16.0, 150
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One scan: where its volume is drawn, its interval's ends, and what is said there; pixels."""
+    """One scan: where its volume is drawn, its whisker's ends (both at `y` for none), and what is said there; pixels."""
 
     x: float
     y: float
@@ -46,10 +49,14 @@ def growth_figure(finding: Finding) -> GrowthFigure | None:
     before, now, days = (by_name.get(name) for name in ("prior_volume", "volume", "prior_interval"))
     if before is None or now is None or days is None or before.value is None or now.value is None or days.value is None:
         return None
-    least = by_name.get("least_change")
+    least, change = by_name.get("least_change"), by_name.get("volume_change")
     factor = None if least is None or least.value is None else 1 + least.value / 100
-    edges = [*_span(before), *_span(now), *((before.value * factor,) if factor else ())]
+    ends = change.interval if change and change.interval else None
+    span = None if ends is None else (before.value * (1 + ends[0] / 100), before.value * (1 + ends[1] / 100))
+    percent = "" if change is None or change.value is None else f" ({change.value:+.0f} %)"
+    edges = [before.value, now.value, *(span or ()), *((before.value * factor,) if factor else ())]
     top = float(max(edges)) * 1.12
+    then = f"{before.value:.0f} mm³"
     return GrowthFigure(
         width=_WIDTH,
         height=_HEIGHT,
@@ -57,21 +64,19 @@ def growth_figure(finding: Finding) -> GrowthFigure | None:
         right=_RIGHT,
         top=_TOP,
         bottom=_BOTTOM,
-        marks=(_mark(before, _LEFT + 60, top, f"−{days.value:.0f} d"), _mark(now, _RIGHT - 60, top, "0 d")),
+        marks=(
+            _mark(before.value, None, _LEFT + 60, top, (then, f"−{days.value:.0f} d")),
+            _mark(now.value, span, _RIGHT - 60, top, (f"{now.value:.0f} mm³{percent}", "0 d")),
+        ),
         band=None if factor is None else (_y(before.value * factor, top), _y(before.value / factor, top)),
         label=by_name["comparison"].label if "comparison" in by_name else "",
         y_ticks=_ticks(top),
     )
 
 
-def _mark(volume: Measurement, x: float, top: float, day: str) -> Mark:
-    low, high = _span(volume)
-    return Mark(x, _y(volume.value or 0.0, top), _y(low, top), _y(high, top), f"{volume.value:.0f} mm³", day)
-
-
-def _span(volume: Measurement) -> tuple[float, float]:
-    value = volume.value or 0.0
-    return volume.interval or (value, value)
+def _mark(value: float, span: tuple[float, float] | None, x: float, top: float, said: tuple[str, str]) -> Mark:
+    low, high = span or (value, value)
+    return Mark(x, _y(value, top), _y(max(low, 0.0), top), _y(high, top), *said)
 
 
 def _y(value: float, top: float) -> float:

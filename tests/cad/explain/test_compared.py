@@ -22,7 +22,7 @@ HINTS = (
 
 def grown(label: str, percent: float) -> tuple[Measurement, ...]:
     return (
-        Measurement("comparison", None, "", "", label=label),
+        Measurement("comparison", None, "", "", label="unchanged" if label.startswith("slightly") else label),
         Measurement("volume_change", percent, "%", "", (percent - 20, percent + 20), label=label),
         Measurement("least_change", 32.0, "%", ""),
         Measurement("doubling_time", 203.0 if label == "grown" else None, "d", "", (150.0, 310.0) if label == "grown" else None),
@@ -39,6 +39,7 @@ def clause(statement: Statement, topic: str) -> str:
         ("grown", 85.0, ("+85 % (95 % interval 65 to 105)", "doubling in 203 days (95 % interval 150 to 310)"), ("増大", "203日")),
         ("shrunk", -45.0, ("-45 %", "has shrunk"), ("縮小",)),
         ("unchanged", 8.0, ("+8 %", "unchanged", "32 %"), ("不変", "32%")),
+        ("slightly_larger", 18.0, ("+18 %", "more than measurement noise", "compare again"), ("4分の1",)),
     ],
 )
 def test_what_changed_is_said_with_its_interval_and_noise(label: str, percent: float, en: tuple[str, ...], ja: tuple[str, ...]) -> None:

@@ -70,7 +70,7 @@ def test_a_partner_is_found_through_the_registration(compare) -> None:
 
 
 def test_new_outside_and_seen_at_a_second_look(compare) -> None:
-    again = Sighting(measured(480.0), 1.0, 1.0)
+    again = lesion((80.0, 20.0, 20.0), 480.0)
     told, _ = compare(
         [((30.0, 50.0, 50.0), 500.0), ((90.0, 50.0, 50.0), 500.0), ((60.0, 20.0, 20.0), 500.0)], [], [((80.0, 20.0, 20.0), again)]
     )
@@ -80,6 +80,6 @@ def test_new_outside_and_seen_at_a_second_look(compare) -> None:
 
 def test_what_only_the_prior_shows(compare) -> None:
     before = [lesion((50.0, 50.0, 50.0)), lesion((10.0, 50.0, 50.0)), lesion((70.0, 20.0, 20.0))]
-    _, gone = compare([], before, [((50.0, 20.0, 20.0), Sighting(measured(300.0), 1.0, 1.0))])
+    _, gone = compare([], before, [((50.0, 20.0, 20.0), lesion((50.0, 20.0, 20.0), 300.0))])
     assert [g.label for g in gone] == ["resolved", "outside_current", "below_threshold"]
     assert gone[0].centre_mm == pytest.approx((30.0, 50.0, 50.0))

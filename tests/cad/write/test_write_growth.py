@@ -50,8 +50,10 @@ def test_the_chart_puts_volumes_intervals_and_noise_where_they_belong() -> None:
     before, now = figure.marks
     assert before.x < now.x
     assert (before.day, now.day) == ("−182 d", "0 d")
-    assert figure.bottom > before.low > before.y > before.high
+    assert before.low == before.y == before.high
     scale = (figure.bottom - now.y) / 900
+    assert [(figure.bottom - y) / scale for y in (now.low, now.high)] == pytest.approx([400 * 1.6, 400 * 3.0], rel=0.01)
+    assert now.label == "900 mm³ (+125 %)"
     assert (figure.bottom - before.y) / 400 == pytest.approx(scale, rel=0.01)
     assert figure.band is not None
     assert [(figure.bottom - y) / scale for y in figure.band] == pytest.approx([560, 400 / 1.4], rel=0.01)
