@@ -69,7 +69,7 @@ def growth_figure(finding: Finding) -> GrowthFigure | None:
             _mark(now.value, span, _RIGHT - 60, top, (f"{now.value:.0f} mm³{percent}", "0 d")),
         ),
         band=None if factor is None else (_y(before.value * factor, top), _y(before.value / factor, top)),
-        label=by_name["comparison"].label if "comparison" in by_name else "",
+        label=next((by_name[name].label for name in ("volume_change", "comparison") if name in by_name), ""),
         y_ticks=_ticks(top),
     )
 

@@ -1,6 +1,7 @@
 """Two estimates of one diameter: where they agree, where they do not, and where the network saw no border."""
 
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_enhanced_blood_decides_where_both_agree():
         assert m.value == pytest.approx(true_at(m), abs=0.5)
         assert m.interval[1] - m.interval[0] == pytest.approx(2 * ERROR.lumen_half_mm)
     assert by_name[SECOND].method == METHOD
+
+
+def test_the_interval_reaches_to_what_the_other_estimate_says():
+    m = found(share(1.0), error=replace(ERROR, offset_mm=0.0, front=(0.0, 3.0), back=(0.0, 2.0)), image=scan())["aorta_mid_descending"]
+    (_, outline_mm), *_ = m.others
+    assert (m.method, m.label) == (METHOD_LUMEN, "estimates_agree")
+    assert outline_mm > m.value + ERROR.lumen_half_mm
+    assert m.interval == pytest.approx((m.value - ERROR.lumen_half_mm, outline_mm))
 
 
 def test_plain_blood_gives_no_second_estimate():
