@@ -76,7 +76,9 @@ def pointed(case: str, name: str, phantom: Phantom, model: LoadedModel) -> Itera
     """Every lesion of a phantom outlined at its true place; none where the scan cannot be prepared."""
     rule = InputRule.from_dict(model.settings["rule"])
     seen = network_input(phantom.volume, rule)
-    for lesion in () if isinstance(seen, Refusal) else phantom.lesions:
+    if isinstance(seen, Refusal):
+        return
+    for lesion in phantom.lesions:
         truth = label_patch(phantom.lesion_labels, lesion.centre_mm, rule.patch_voxels, rule)
         close = scaled(close_up(phantom.volume, lesion.centre_mm, rule.patch_voxels, rule), seen.low, seen.high)
         soft = component_at(probability(close, model.forward("segment")), lesion.centre_mm)
