@@ -7,6 +7,7 @@ content, so that another content never hides behind a UID that a receiver knows 
 from __future__ import annotations
 
 import hashlib
+import struct
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from io import BytesIO
 from typing import Any
 
 from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import Tag
 
 from cad.write.dicom_source import Source
 
@@ -22,7 +27,7 @@ MANUFACTURER = "Shoken"
 NO_DATE, NO_TIME = "19000101", "000000"  # what the anonymizer writes where a date must stand; it is never moved
 _NAMESPACE = uuid.UUID("6a1f3d0e-52b1-5d0c-9a58-0d3c6b4b7e01")
 _RANDOM_ROOT = "1.2.826.0.1.3680043.10.511.3."  # highdicom's own, under which it draws UIDs
-_UNFINISHED = "2.25.1"
+_UIDS: Mapping[str, str] = {"SOPInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.1.1"}  # until the content is known
 _CLOCKS = ("InstanceCreationDate", "InstanceCreationTime", "ContributionDateTime")
 
 
@@ -49,9 +54,9 @@ class Maker:
     def start(self, number: int) -> dict[str, Any]:
         """The series and instance arguments; UIDs are put in at the end, when the content is known."""
         return {
-            "series_instance_uid": f"{_UNFINISHED}.1",
+            "series_instance_uid": _UIDS["SeriesInstanceUID"],
             "series_number": number,
-            "sop_instance_uid": _UNFINISHED,
+            "sop_instance_uid": _UIDS["SOPInstanceUID"],
             "instance_number": 1,
         }
 
@@ -70,11 +75,14 @@ def finished(name: str, dataset: Dataset, source: Source, maker: Maker) -> Made:
     _identify(dataset, source.identity)
     _date(dataset, source.identity)
     _settle_uids(dataset, {}, name, maker)
-    content = hashlib.sha256(_encoded(dataset)).hexdigest()
-    dataset.SOPInstanceUID = maker.uid(name, "instance", content)
-    dataset.SeriesInstanceUID = maker.uid(name, "series", content)
+    body = _encoded(dataset)
+    content = hashlib.sha256(body).hexdigest()
+    for keyword, unfinished in _UIDS.items():
+        uid = maker.uid(name, keyword, content)
+        body = _with_uid(body, keyword, unfinished, uid, implicit=dataset.file_meta.TransferSyntaxUID.is_implicit_VR)
+        setattr(dataset, keyword, uid)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    return Made(name, dataset, _encoded(dataset))
+    return Made(name, dataset, _opened(dataset.file_meta) + body)
 
 
 def derived_uid(*about: str) -> str:
@@ -122,6 +130,28 @@ def _settle_uids(dataset: Dataset, known: dict[str, str], name: str, maker: Make
 
 
 def _encoded(dataset: Dataset) -> bytes:
+    """The data set behind its file meta information; encoding is what takes time, so it is done once."""
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
+    return buffer.getvalue()[len(_opened(dataset.file_meta)) :]
+
+
+def _opened(meta: FileMetaDataset) -> bytes:
+    """What a file begins with: the preamble, DICM, and the file meta information."""
+    buffer = DicomBytesIO()
+    write_file_meta_info(buffer, meta)
+    return bytes(128) + b"DICM" + buffer.getvalue()
+
+
+def _with_uid(body: bytes, keyword: str, unfinished: str, uid: str, *, implicit: bool) -> bytes:
+    """The data set with another UID in the place of one that stands in it once, under this keyword (little endian)."""
+    old, new = (_element(keyword, value, implicit=implicit) for value in (unfinished, uid))
+    if body.count(old) != 1:
+        raise ValueError(f"{keyword} does not stand once in the object")
+    return body.replace(old, new)
+
+
+def _element(keyword: str, uid: str, *, implicit: bool) -> bytes:
+    tag, value = Tag(keyword), uid.encode() + b"\0" * (len(uid) % 2)
+    length = struct.pack("<L", len(value)) if implicit else struct.pack("<2sH", b"UI", len(value))
+    return struct.pack("<HH", tag.group, tag.element) + length + value

@@ -10,7 +10,6 @@ import numpy as np
 from highdicom import PlanePositionSequence, VOILUTTransformation
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from highdicom.sc import SCImage
-from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
@@ -34,16 +33,14 @@ def parametric_map(name: str, finding: Finding, heatmap: Volume, source: Source,
     to head where they are axial): OHIF 3.12 takes them for that, whatever places they name.
     """
     heat = on_frames(heatmap, source)
-    warm: NDArray[np.bool_] = np.asarray(heat > _LEAST * float(heat.max()))
-    if not warm.any():
+    if not heat.values.any():
         return None
-    depth, rows, columns = (_span(np.asarray(warm.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
-    if whole:
-        depth, rows, columns = slice(0, len(source.frames)), slice(0, source.rows), slice(0, source.columns)
+    heat = heat.whole(source) if whole else heat.cut(heat.values > _LEAST * float(heat.values.max()))
+    depth, rows, columns = heat.part
     part = replace(source, frames=source.frames[depth])
     made = ParametricMap(
         source_images=list(source.headers) if len(source.headers) == 1 else [source.header_of(frame) for frame in part.frames],
-        pixel_array=np.ascontiguousarray(heat[depth, rows, columns]),
+        pixel_array=np.ascontiguousarray(heat.values),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping()],
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
@@ -111,8 +108,3 @@ def _said(finding: Finding) -> str:
 def _cut_positions(source: Source, row: int, column: int) -> Sequence[PlanePositionSequence]:
     corner = np.array([row, column, 1.0])
     return [PlanePositionSequence("PATIENT", (frame.affine @ corner).tolist()) for frame in source.frames]
-
-
-def _span(used: NDArray[np.bool_]) -> slice:
-    found = np.flatnonzero(used)
-    return slice(int(found[0]), int(found[-1]) + 1)

@@ -113,28 +113,58 @@ def source_of(volume: Volume) -> Source | Refusal:
         return _refused("source_unreadable", f"a header of the series cannot be read again ({type(error).__name__})")
 
 
-def on_frames(volume: Volume, source: Source) -> NDArray[np.float32]:
-    """Values of a volume at the pixels of every frame (frames, rows, columns); 0 outside, linear between voxels."""
-    values = np.zeros((len(source.frames), source.rows, source.columns), dtype=np.float32)
+@dataclass(frozen=True, slots=True, eq=False)
+class OnFrames:
+    """Values of a volume at a source's pixels, as far as it reaches: `part` (frames, rows, columns) of the source; 0 outside it."""
+
+    values: NDArray[np.float32]
+    part: tuple[slice, slice, slice]
+
+    def cut(self, wanted: NDArray[np.bool_]) -> OnFrames:
+        """Only the box that holds every wanted value, of which there is one at least."""
+        box = tuple(_span(np.asarray(wanted.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
+        moved = [slice(old.start + new.start, old.start + new.stop) for old, new in zip(self.part, box, strict=True)]
+        return OnFrames(self.values[box], (moved[0], moved[1], moved[2]))
+
+    def whole(self, source: Source) -> OnFrames:
+        """The same on every pixel of every frame."""
+        values = np.zeros((len(source.frames), source.rows, source.columns), dtype=np.float32)
+        values[self.part] = self.values
+        return OnFrames(values, (slice(0, len(source.frames)), slice(0, source.rows), slice(0, source.columns)))
+
+
+def on_frames(volume: Volume, source: Source) -> OnFrames:
+    """Values of a volume at the pixels of a source's frames, linear between voxels.
+
+    A finding reaches a hundredth of a scan: nothing as large as the scan is made of it.
+    """
     volume = _trimmed(volume)
+    windows = {k: window for k, frame in enumerate(source.frames) if (window := _window(volume, frame, source)) is not None}
+    if not windows:
+        return OnFrames(np.zeros((0, 0, 0), dtype=np.float32), (slice(0, 0), slice(0, 0), slice(0, 0)))
+    rows, columns = (slice(min(w[a].start for w in windows.values()), max(w[a].stop for w in windows.values())) for a in (0, 1))
+    depth = slice(min(windows), max(windows) + 1)
+    values = np.zeros((depth.stop - depth.start, rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
     voxels = np.asarray(volume.voxels, dtype=np.float32)
-    for index, frame in enumerate(source.frames):
-        window = _window(volume, frame, source)
-        if window is not None:
-            values[index][window] = _sampled(voxels, volume, frame, window)
-    return values
+    for k, (high, wide) in windows.items():
+        place = slice(high.start - rows.start, high.stop - rows.start), slice(wide.start - columns.start, wide.stop - columns.start)
+        values[(k - depth.start, *place)] = _sampled(voxels, volume, source.frames[k], (high, wide))
+    return OnFrames(values, (depth, rows, columns))
 
 
 def mask_on_frames(mask: Volume, source: Source) -> NDArray[np.bool_]:
     """A mask at the pixels of every frame. One too small to meet a pixel's centre keeps the pixels nearest to its voxels."""
-    found = np.asarray(on_frames(mask, source) >= _INSIDE)
-    if found.any() or not mask.voxels.any():
+    sampled = on_frames(mask, source)
+    found = np.zeros((len(source.frames), source.rows, source.columns), dtype=bool)
+    inside = sampled.values >= _INSIDE
+    found[sampled.part] = inside
+    if inside.any() or not mask.voxels.any():
         return found
     points = mask.grid.to_mm(np.argwhere(mask.voxels))
     frame = int(np.argmin([float(frame.off_mm(points).min()) for frame in source.frames]))
     row, column = np.rint(source.frames[frame].to_pixel(points)).astype(int).T
-    inside = (row >= 0) & (row < source.rows) & (column >= 0) & (column < source.columns)
-    found[frame, row[inside], column[inside]] = True
+    here = (row >= 0) & (row < source.rows) & (column >= 0) & (column < source.columns)
+    found[frame, row[here], column[here]] = True
     return found
 
 
@@ -237,12 +267,17 @@ def _fit(keyword: str, text: str) -> str | list[str]:
 
 def _trimmed(volume: Volume) -> Volume:
     """The part of a volume that is not zero: an outline on the whole scan's grid is sampled no longer than one on a crop."""
-    used = [np.flatnonzero(np.asarray(volume.voxels != 0).any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not all(len(each) for each in used):
+    nonzero = np.asarray(volume.voxels != 0)
+    used = [np.asarray(nonzero.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not used[0].any():
         return volume
-    start, stop = [int(each[0]) for each in used], [int(each[-1]) + 1 for each in used]
-    part = tuple(slice(low, high) for low, high in zip(start, stop, strict=True))
-    return Volume(volume.voxels[part], volume.grid.crop(start, [high - low for low, high in zip(start, stop, strict=True)]))
+    part = tuple(_span(each) for each in used)
+    return Volume(volume.voxels[part], volume.grid.crop([span.start for span in part], [span.stop - span.start for span in part]))
+
+
+def _span(used: NDArray[np.bool_]) -> slice:
+    found = np.flatnonzero(used)
+    return slice(int(found[0]), int(found[-1]) + 1)
 
 
 def _window(volume: Volume, frame: Frame, source: Source) -> tuple[slice, slice] | None:

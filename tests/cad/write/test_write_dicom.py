@@ -120,7 +120,7 @@ def test_what_lies_between_two_slices_is_still_marked(volume):
     centre = (2.0, 2.0, float(volume.grid.to_mm((5.5, 0, 0))[2]))
     speck = ball(volume, centre, 0.9, 0.3)
     source = source_of(volume)
-    assert (on_frames(speck, source) >= 0.5).sum() == 0
+    assert (on_frames(speck, source).values >= 0.5).sum() == 0
     found = mask_on_frames(speck, source)
     assert 1 <= found.sum() <= 9
     k, row, column = (int(v) for v in np.argwhere(found)[0])
@@ -151,6 +151,26 @@ def test_the_same_case_gives_the_same_bytes_and_another_content_other_uids(volum
         )
         dates = {e.value for e in dataset.iterall() if e.VR in ("DA", "DT") and e.value}
         assert dates <= {"20240102"}, name
+
+
+@pytest.mark.parametrize("encoding", SEGMENTATIONS)
+def test_a_file_holds_what_its_data_set_says(volume, encoding):
+    """UIDs are put into the finished bytes: they must be the only ones, in the data set as in its file meta information."""
+    from cad.write.dicom_made import Maker
+    from cad.write.dicom_map import parametric_map
+
+    files = made(volume, Receiver(segmentation=encoding))
+    for name in files.files:
+        dataset = parsed(files, name)
+        assert dataset.SOPInstanceUID == dataset.file_meta.MediaStorageSOPInstanceUID
+        assert not [element for element in dataset.iterall() if element.VR == "UI" and str(element.value).startswith("2.25.1.")]
+        assert min(len(dataset.SOPInstanceUID), len(dataset.SeriesInstanceUID)) > 20
+    report = case_report(volume)
+    one = parametric_map("map-01.dcm", report.findings[0], exhibits(volume)[0].heatmap, source_of(volume), Maker("a", "b"), whole=False)
+    assert one is not None
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, one.dataset, enforce_file_format=True)
+    assert buffer.getvalue() == one.data
 
 
 def test_a_study_without_dates_gets_the_date_that_stands_for_none(tmp_path):
@@ -311,7 +331,7 @@ def test_a_finding_without_an_outline_is_drawn_as_its_box(volume):
 def test_a_heat_map_keeps_its_values_and_places(volume, files):
     heat = parsed(files, "map-01.dcm")
     values = np.frombuffer(heat.FloatPixelData, dtype=np.float32).reshape(-1, heat.Rows, heat.Columns)
-    expected = on_frames(exhibits(volume)[0].heatmap, source_of(volume))
+    expected = on_frames(exhibits(volume)[0].heatmap, source_of(volume)).values
     assert values.max() == expected.max()
     k, row, column = np.unravel_index(values.argmax(), values.shape)
     group = heat.PerFrameFunctionalGroupsSequence[int(k)]
@@ -328,7 +348,8 @@ def test_a_heat_map_s_frames_lie_on_the_grid_and_in_its_order(tmp_path, heat_map
     """OHIF 3.12 takes frames in the order of the file for slices from the least place along the normal on, and reads no place."""
     read = series(tmp_path / "in", change=change)
     (tmp_path / "map.dcm").write_bytes(made(read, Receiver(heat_maps=heat_maps)).files["map-01.dcm"])
-    expected, source = on_frames(exhibits(read)[0].heatmap, source_of(read)), source_of(read)
+    source = source_of(read)
+    expected = on_frames(exhibits(read)[0].heatmap, source).whole(source).values
     heat = imread(tmp_path / "map.dcm")
     places = np.array([heat.get_volume_geometry().affine @ (k, 0, 0, 1) for k in range(heat.number_of_frames)])[:, :3]
     values = heat.get_volume().array
