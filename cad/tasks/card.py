@@ -32,7 +32,7 @@ def model_card(
     `halved` the stages whose weights the file holds in half precision."""
     stages = [f"| {name} | {spec.kind} {spec.dims}D | {', '.join(map(str, spec.widths))} |" for name, spec in sorted(header.stages.items())]
     points = [_point(point) for point in header.operating_points]
-    rule = ", ".join(f"{key} {value}" for key, value in asdict(recipe.rule).items())
+    rule = ", ".join(f"{key} {value}" for key, value in asdict(recipe.rule).items() if value != ())
     return "\n".join(
         [
             f"# {header.task} {header.version}",
