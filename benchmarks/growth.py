@@ -156,14 +156,16 @@ def rows(seed: int, model: LoadedModel, rule: InputRule) -> Iterator[dict[str, A
             "slices_mm": [s.slice_mm for s in seen],
             "true_ratio": pair.true_ratio,
             "outlines": _told(change(*seen)),
-            "one grid": _told(found.change if found else None),
+            "one grid": _told(found.change(before.kind) if found else None),
             "repeats_by": None if found is None else [found.diameter_mm, found.contact, found.slice_mm],
             "laid_off_mm": float(np.linalg.norm((laid.to_prior @ [*after.centre_mm, 1.0])[:3] - pair.there_mm)),
         }
 
 
 def _told(found: Change | None) -> dict[str, Any] | None:
-    return None if found is None else {"log_ratio": found.log_ratio, "log_sd": found.log_sd, "label": found.label, "fine": found.fine_label}
+    if found is None:
+        return None
+    return {"log_ratio": found.log_ratio, "log_sd": found.log_sd, "bounds": found.bounds, "label": found.label, "fine": found.fine_label}
 
 
 def learned(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -219,7 +221,8 @@ def _calls(group: list[dict[str, Any]], way: str) -> dict[str, Any]:
     out: dict[str, Any] = {"n": len(group), "measured": len(told)}
     counts = {name: sum(t["label"] == name for t in told) for name in ("grown", "shrunk")}
     counts["beyond noise"] = sum(t["fine"] != "unchanged" for t in told)
-    counts["interval holds"] = sum(abs(e) <= 1.96 * t["log_sd"] for e, t in zip(errors, told, strict=True))
+    truths = [log(r["true_ratio"]) for r in group if r[way]]
+    counts["interval holds"] = sum(t["bounds"][0] <= truth <= t["bounds"][1] for truth, t in zip(truths, told, strict=True))
     for name, count in counts.items():
         out[name] = {"count": count, "interval": list(clopper_pearson(count, len(group))) if group else [0.0, 1.0]}
     if told:

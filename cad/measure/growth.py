@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log, sqrt
+from math import exp, hypot, inf, log, sqrt
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -60,10 +60,12 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The logarithm of current over prior volume, and its standard deviation from measuring alone."""
+    """The logarithm of current over prior volume, its standard deviation from measuring alone, and by what share of itself (a standard
+    deviation again) a change may be told too small."""
 
     log_ratio: float
     log_sd: float
+    told_short: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -91,8 +93,9 @@ class Change:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The 95 % interval of the logarithm."""
-        return self.log_ratio - 1.96 * self.log_sd, self.log_ratio + 1.96 * self.log_sd
+        """The 95 % interval of the logarithm: wider away from no change, where changes are told too small."""
+        near, far = 1.96 * self.log_sd, 1.96 * hypot(self.log_sd, self.told_short * self.log_ratio)
+        return self.log_ratio - (near if self.log_ratio > 0 else far), self.log_ratio + (far if self.log_ratio > 0 else near)
 
 
 def matched(prior_mm: Sequence[Point], current_mm: Sequence[Point], radii_mm: Sequence[float]) -> dict[int, int]:

@@ -26,6 +26,8 @@ OPENED_SHARE, MOST_OPENED_MM = 0.35, 2.0  # of the radius: what is thinner is a 
 AROUND_MM, LEAST_AROUND = (3.5, 9.0), 60
 MOST_HALF = 0.95
 FLOOR, SLICE_SHARE, CONTACT_SHARE = 0.051, 0.234, 0.195  # from 124 unchanged pairs, `benchmarks/growth.py --learn`
+TOLD_SHORT, TOLD_SHORT_SUBSOLID = 0.5, 1.3  # what lies beside a lesion and does not grow (vessels, haze) is counted in part
+SUBSOLID = ("part_solid", "ground_glass")
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
 
@@ -43,11 +45,12 @@ class Paired:
     contact: float
     slice_mm: float
 
-    @property
-    def change(self) -> Change:
-        """With the standard deviation that unchanged lesions show on simulated pairs (`benchmarks/growth.py`)."""
+    def change(self, texture: str) -> Change:
+        """With the standard deviation that unchanged lesions show on simulated pairs, and by how much those that changed are told short:
+        more for a `texture` that is part-solid or ground glass (`benchmarks/growth.py`)."""
         slices = SLICE_SHARE * self.slice_mm / self.diameter_mm
-        return Change(self.log_ratio, sqrt(FLOOR**2 + slices**2 + (CONTACT_SHARE * self.contact) ** 2))
+        spread = sqrt(FLOOR**2 + slices**2 + (CONTACT_SHARE * self.contact) ** 2)
+        return Change(self.log_ratio, spread, TOLD_SHORT_SUBSOLID if texture in SUBSOLID else TOLD_SHORT)
 
 
 def paired_change(laid: Alongside) -> Paired | None:

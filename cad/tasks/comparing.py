@@ -101,7 +101,8 @@ def _on_grid(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion, prior:
     outlines = (before.outline, _outline(_patch(current, now.centre_mm), now.centre_mm, current.model))
     laid = alongside((earlier.volume, current.volume), outlines, prior.registration, now.centre_mm, now.radius_mm)
     found = paired_change(laid)
-    return None if found is None else found.change
+    texture = now.sighting.named("texture")
+    return None if found is None else found.change("" if texture is None else texture.label)
 
 
 def _growth(

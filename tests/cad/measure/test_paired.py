@@ -67,9 +67,17 @@ def test_a_known_change_is_measured_within_its_interval(factor: float, slices: t
     found = paired_change(laid(8.0, 8.0 * factor ** (1 / 3), slices))
     assert found is not None
     assert found.log_ratio == pytest.approx(log(factor), abs=0.1)
-    low, high = found.change.bounds
+    low, high = found.change("solid").bounds
     assert low < log(factor) < high
-    assert found.change.label == ("unchanged" if factor == 1 else "grown")
+    assert found.change("solid").label == ("unchanged" if factor == 1 else "grown")
+
+
+def test_a_change_of_ground_glass_may_be_told_shorter() -> None:
+    found = paired_change(laid(8.0, 8.0 * 2 ** (1 / 3)))
+    assert found is not None
+    glass, solid = found.change("ground_glass"), found.change("solid")
+    assert (glass.label, glass.bounds[0]) == (solid.label, solid.bounds[0])
+    assert glass.bounds[1] > solid.bounds[1]
 
 
 def test_the_surroundings_lead_and_the_lesion_does_not() -> None:
@@ -94,7 +102,7 @@ def test_the_change_on_one_grid_stands_for_that_of_the_outlines() -> None:
     found = paired_change(laid(8.0, 8.0 * 1.3 ** (1 / 3)))
     assert found is not None
     seen = Sighting((Measurement("volume", 268.0, "mm3", "", (200.0, 330.0)), Measurement("effective_diameter", 8.0, "mm", "")), 1.25, 1.0)
-    told = {m.name: m for m in growth_measurements(seen, seen, 100, found.change)}
+    told = {m.name: m for m in growth_measurements(seen, seen, 100, found.change("solid"))}
     assert told["comparison"].label == "grown"
     assert told["prior_volume"].value * (1 + told["volume_change"].value / 100) == pytest.approx(268, rel=0.03)
     assert told["doubling_time"].value == pytest.approx(100 * log(2) / found.log_ratio)
