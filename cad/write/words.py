@@ -238,7 +238,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "aorta_ct": ("Aorta, CT", "大動脈（CT）"),
     "lung_nodule": ("lung nodule", "肺結節"),
     "brain_lesion": ("brain lesion", "脳病変"),
-    "dilated_aorta": ("dilated aorta", "大動脈拡張"),
     "aortic_dilatation": ("aortic dilatation", "大動脈拡張"),
     "aorta_dilatation": ("aortic dilatation", "大動脈拡張"),
     # novelty levels
@@ -349,13 +348,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "gap_in_series": ("slices missing", "スライス欠落"),
     "thick_slices": ("thick slices", "厚いスライス"),
     "single_slice": ("a single slice", "単一スライス"),
-    "no_model": ("no model", "モデルなし"),
     "model_unusable": ("model unusable", "モデル使用不可"),
     "study_failed": ("failed", "失敗"),
     "no_task_for_study": ("no task looks at this study", "対象タスクなし"),
     "no_task_for_series": ("no task looks at this series", "対象タスクなし"),
     "archive_broken": ("archive cannot be opened", "アーカイブ破損"),
     "archive_encrypted": ("encrypted archive", "暗号化アーカイブ"),
+    "archive_nested": ("archive in an archive", "アーカイブの入れ子"),
+    "archive_too_large": ("archive unpacks to too much", "展開後が大きすぎるアーカイブ"),
     "not_in_volume": ("not part of the volume", "ボリュームに含まれない"),
 }
 _UNITS = {"mm3": "mm³", "mm2": "mm²", "cm3": "cm³", "[hnsf'U]": "HU", "1": "", "{score}": "", "{ratio}": ""}

@@ -26,9 +26,15 @@ SAID = [
     "4156 voxels inside the outline",
     "not compared: the prior may be of another person; the bones agree with r = 0.21",
     "the bones agree with r = 0.86, which reaches 0.4",
+    "an archive: its 12 files follow one by one",
+    "60000 files in one archive (accepted: at most 50000)",
+    "unpacks to 9000 MiB from 12 (accepted: at most 200 times its size)",
+    "an encrypted archive member (accepted: without a password)",
+    "an archive member of more than 4 GiB",
+    "an archive inside an archive (accepted: unpack it first)",
     "2 other studies of this patient cannot be put in order: a study date is missing or was removed",
 ]
-NAMES = r"CT|MR|HU|CHEST|STANDARD|RECIST|MacMahon|Radiology|mm|mg|r"
+NAMES = r"CT|MR|HU|CHEST|STANDARD|RECIST|MacMahon|Radiology|mm|mg|r|MiB|GiB|zip"
 
 
 @pytest.mark.parametrize("said", SAID)
