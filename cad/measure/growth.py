@@ -2,7 +2,7 @@
 
 Volumes are compared as logarithms: doubling and halving are then equally far, and errors of the two scans add up. What counts
 is how well measuring repeats, not how wrong one volume may be, since the same network errs the same way twice. On CT the change is
-measured with both scans on one grid (cad.measure.paired). Where that cannot be, the outlines' own volumes are compared: the noise of one
+measured with both scans on one grid (cad.measure.paired), or not at all. On MR the outlines' own volumes are compared: the noise of one
 volume of diameter d has three parts: the outline a quarter of its voxels further in or out (95 %), the caps of the body within a
 share of the slice spacing, both in proportion to 1 / d, and a floor that simulated pairs asked for. A change counts only when it
 exceeds 1.96 standard deviations of that noise **and** a quarter of the volume, the repeatability of nodules on patients
@@ -28,7 +28,7 @@ LEAST_CHANGE = 0.25
 OUTLINE_SHARE, SLICE_SHARE = 0.25 / 1.96, 0.12
 NOISE_FLOOR = 0.12  # so that intervals hold 48 of the 51 solid pairs of chests 970000 to 970015 of benchmarks/growth.py
 NEW, GROWN, SHRUNK, UNCHANGED, NOT_COMPARABLE = "new", "grown", "shrunk", "unchanged", "not_comparable"
-OUTSIDE_PRIOR = "outside_prior"
+OUTSIDE_PRIOR, NOT_ALIKE = "outside_prior", "not_alike"
 LARGER, SMALLER = "slightly_larger", "slightly_smaller"
 CHANGE_METHOD = "volume against the prior's; interval from how well outlines on such slices repeat"
 ON_GRID_METHOD = "both scans on one grid, measured at one level; interval from repeated scans of unchanged lesions"
@@ -124,16 +124,19 @@ def change(prior: Sighting, current: Sighting) -> Change | None:
     return Change(log(after / before), sqrt(_noise(prior) ** 2 + _noise(current) ** 2))
 
 
-def growth_measurements(prior: Sighting, current: Sighting, days: int, on_grid: Change | None = None) -> tuple[Measurement, ...]:
-    """What a reader is told of a matched lesion, `days` after the prior scan; `on_grid` is the change measured on one grid, where it was.
+def growth_measurements(
+    prior: Sighting, current: Sighting, days: int, on_grid: Change | None = None, *, outlines_tell: bool = True
+) -> tuple[Measurement, ...]:
+    """What a reader is told of a matched lesion, `days` after the prior scan; `on_grid` is the change measured on one grid, where it was,
+    and without `outlines_tell` the only one that is told.
 
     `comparison` (label), `prior_interval` (d), `prior_volume` (mm3), `volume_change` (%), `least_change` (%, what it takes to
     count), `doubling_time` (d; only of what has grown, else coded), `mean_diameter_change` (mm).
     """
-    found = on_grid or change(prior, current)
+    found = on_grid or (change(prior, current) if outlines_tell else None)
     told = (interval_measurement(days), _prior_volume(prior, current, on_grid), _diameter_change(prior, current))
     if found is None:
-        return (comparison(NOT_COMPARABLE, _why_not(prior, current)), *told)
+        return (comparison(NOT_COMPARABLE, _why_not(prior, current) if outlines_tell else NOT_ALIKE), *told)
     percent = tuple(100 * (exp(bound) - 1) for bound in found.bounds)
     method = ON_GRID_METHOD if on_grid else CHANGE_METHOD
     return (

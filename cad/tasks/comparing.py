@@ -17,7 +17,7 @@ from cad.detect.cascade import Sight, run_cascade
 from cad.detect.reduce import reduce_logits
 from cad.finding import Finding, Measurement
 from cad.measure.extent import measure_extent
-from cad.measure.growth import NEW, OUTSIDE_PRIOR, Change, Sighting, comparison, growth_measurements, interval_measurement, matched
+from cad.measure.growth import NEW, OUTSIDE_PRIOR, Sighting, comparison, growth_measurements, interval_measurement, matched
 from cad.measure.paired import paired_change
 from cad.networks import LoadedModel
 from cad.prepare.inputs import NetworkInput
@@ -75,8 +75,7 @@ def compare_findings(
     told = []
     for i, finding in enumerate(findings):
         partner = before[pairs[i]] if i in pairs else _second_look(earlier, there[i], taken)
-        on_grid = None if partner is None else _on_grid(current, now[i], earlier, partner, prior)
-        growth = _growth(now[i].sighting, partner, on_grid, there[i], earlier, prior)
+        growth = _growth(current, now[i], earlier, partner, there[i], prior)
         told.append(replace(finding, measurements=(*finding.measurements, *growth)))
     alone = [lesion for j, lesion in enumerate(before) if j not in pairs.values()]
     return tuple(told), tuple(_gone(lesion, current, now, prior) for lesion in alone)
@@ -94,24 +93,18 @@ def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
     return found
 
 
-def _on_grid(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion, prior: Prior) -> Change | None:
-    """The change with both scans on one grid; None but on CT, and where it cannot be measured so."""
+def _growth(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion | None, there: Point, prior: Prior) -> tuple[Measurement, ...]:
+    """On CT the change with both scans on one grid or none: outlines alone call too much that stayed as it was changed."""
+    if before is None:
+        label = NEW if _holds(earlier.volume.grid, there) else OUTSIDE_PRIOR
+        return (comparison(label), interval_measurement(prior.days))
     if before.outline is None or {current.volume.modality, earlier.volume.modality} != {"CT"}:
-        return None
+        return growth_measurements(before.sighting, now.sighting, prior.days)
     outlines = (before.outline, _outline(_patch(current, now.centre_mm), now.centre_mm, current.model))
     laid = alongside((earlier.volume, current.volume), outlines, prior.registration, now.centre_mm, now.radius_mm)
-    found = paired_change(laid)
-    texture = now.sighting.named("texture")
-    return None if found is None else found.change("" if texture is None else texture.label)
-
-
-def _growth(
-    now: Sighting, before: _Lesion | None, on_grid: Change | None, there: Point, earlier: Scan, prior: Prior
-) -> tuple[Measurement, ...]:
-    if before is not None:
-        return growth_measurements(before.sighting, now, prior.days, on_grid)
-    label = NEW if _holds(earlier.volume.grid, there) else OUTSIDE_PRIOR
-    return (comparison(label), interval_measurement(prior.days))
+    found, texture = paired_change(laid), now.sighting.named("texture")
+    on_grid = None if found is None else found.change("" if texture is None else texture.label)
+    return growth_measurements(before.sighting, now.sighting, prior.days, on_grid, outlines_tell=False)
 
 
 def _gone(lesion: _Lesion, current: Scan, now: Sequence[_Lesion], prior: Prior) -> PriorLesion:

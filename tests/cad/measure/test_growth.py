@@ -95,3 +95,9 @@ def test_partners_are_found_one_to_one_and_no_further_than_registration_errs() -
 def test_as_many_as_possible_are_matched() -> None:
     """The nearest pair alone would leave the other lesion without its only partner."""
     assert matched([(0.0, 0.0, 0.0), (12.0, 0.0, 0.0)], [(6.0, 0.0, 0.0), (21.0, 0.0, 0.0)], [3, 3]) == {0: 0, 1: 1}
+
+
+def test_where_outlines_may_not_tell_a_change_is_not_told() -> None:
+    told = {m.name: m for m in growth_measurements(ball(8, GRIDS["thin"]), ball(12, GRIDS["thin"]), 100, outlines_tell=False)}
+    assert (told["comparison"].label, told["comparison"].outcome) == ("not_comparable", "not_alike")
+    assert "volume_change" not in told
