@@ -19,6 +19,7 @@ from pipelines import wiring
 from pipelines.config import Settings
 
 if TYPE_CHECKING:
+    from cad.train.transfer import Start
     from pipelines.registry.on_mlflow import TrainingRun
 
 Say = Callable[[str], None]
@@ -52,6 +53,15 @@ class Trainable(Protocol):
 
     def train(self, folder: Path, progress: Say) -> TrainedModel:
         """Train into a folder: `<task>-<version>.safetensors` and `.card.md`; caches may stay beside them."""
+        ...
+
+
+@runtime_checkable
+class Continuable(Protocol):
+    """A task whose training may begin from the weights of an earlier version."""
+
+    def train_from(self, start: Start, folder: Path, progress: Say) -> TrainedModel:
+        """Train into a folder as `Trainable.train` does, from the networks of `start`."""
         ...
 
 
@@ -97,32 +107,30 @@ def run_training(
         from cad.tasks.imported import over_imported
 
         trainable, out = over_imported(trainable, data.folder, Agreement(data.at_least, data.outline), out, say, data.inserted)
-    chosen: object = trainable
     if not isinstance(trainable, Trainable):
-        able = [name for name, other in installed_tasks().items() if isinstance(other, Trainable)]
-        raise ShokenError("has no training of its own", subject=task, accepted=", ".join(able) or "no installed task has one")
+        raise ShokenError("has no training of its own", subject=task, accepted=_tasks_that_are(Trainable))
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    trained = trainable.train(out, say) if origin is None else _continued(chosen, origin, settings, out, say)
+    trained = trainable.train(out, say) if origin is None else _continued(task, trainable, origin, settings, out, say)
     return Training(trained.file, sha256_of(trained.file), _recorded(task, trained, time.monotonic() - began, settings))
 
 
-def _continued(task: object, origin: Origin, settings: Settings, out: Path, say: Say) -> TrainedModel:
-    from cad.tasks.aorta_ct import AortaTask
-    from cad.tasks.cascade_task import CascadeTask
+def _continued(name: str, task: object, origin: Origin, settings: Settings, out: Path, say: Say) -> TrainedModel:
     from cad.train.transfer import Start
 
-    if not isinstance(task, CascadeTask | AortaTask):
-        raise ShokenError(
-            "does not begin from other weights", subject="--from", accepted="a task that detects lesions or measures the aorta"
-        )
+    if not isinstance(task, Continuable):
+        raise ShokenError(f"{name} does not begin from other weights", subject="--from", accepted=_tasks_that_are(Continuable))
     if not 0 <= origin.frozen < 1:
         raise ShokenError(f"is {origin.frozen:g}", subject="--freeze", accepted="a share of at least 0 and below 1")
     store = wiring.models(settings)
-    begun = store.current(task.name) if origin.version == "current" else _version(store.versions(task.name), task.name, origin.version)
+    begun = store.current(name) if origin.version == "current" else _version(store.versions(name), name, origin.version)
     model = store.load(begun)
     networks = {stage: model.stage(stage) for stage in model.header.stages}
-    return task.train(out, say, Start(networks, origin.frozen, f"{begun.name} {begun.version}", begun.sha256))
+    return task.train_from(Start(networks, origin.frozen, f"{begun.name} {begun.version}", begun.sha256), out, say)
+
+
+def _tasks_that_are(able: type) -> str:
+    return ", ".join(name for name, task in installed_tasks().items() if isinstance(task, able)) or "no installed task"
 
 
 def _version(known: Sequence[ModelVersion], task: str, wanted: str) -> ModelVersion:

@@ -158,13 +158,18 @@ class AortaTask:
             novelty=novelty,
         )
 
-    def train(self, folder: Path, progress: Progress, start: Start | None = None) -> TrainedModel:
-        """Train the networks into `folder`, from random weights or from `start` (see cad.tasks.training)."""
-        from cad.tasks.aorta_recipe import RECIPE
-        from cad.tasks.training import train_aorta
+    def train(self, folder: Path, progress: Progress) -> TrainedModel:
+        """Train the networks into `folder` from random weights (see cad.tasks.training)."""
         from cad.train.transfer import NOTHING
 
-        return train_aorta(RECIPE, folder, progress, start or NOTHING)
+        return self.train_from(NOTHING, folder, progress)
+
+    def train_from(self, start: Start, folder: Path, progress: Progress) -> TrainedModel:
+        """The same from the weights of an earlier version."""
+        from cad.tasks.aorta_recipe import RECIPE
+        from cad.tasks.training import train_aorta
+
+        return train_aorta(RECIPE, folder, progress, start)
 
     def _finding(
         self,

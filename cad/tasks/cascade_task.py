@@ -220,12 +220,17 @@ class CascadeTask:
         findings, lesions = compare_findings(result.findings, current, earlier, prior, progress)
         return replace(result, findings=self.told(findings, lang)), lesions
 
-    def train(self, folder: Path, progress: Progress, start: Start | None = None) -> TrainedModel:
-        """Train the networks into `folder`, from random weights or from `start` (see cad.tasks.training)."""
-        from cad.tasks.training import train_detection
+    def train(self, folder: Path, progress: Progress) -> TrainedModel:
+        """Train the networks into `folder` from random weights (see cad.tasks.training)."""
         from cad.train.transfer import NOTHING
 
-        return train_detection(self.recipe(), self, folder, progress, start or NOTHING)
+        return self.train_from(NOTHING, folder, progress)
+
+    def train_from(self, start: Start, folder: Path, progress: Progress) -> TrainedModel:
+        """The same from the weights of an earlier version."""
+        from cad.tasks.training import train_detection
+
+        return train_detection(self.recipe(), self, folder, progress, start)
 
     def _look(self, volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
         part = body_part(volume)

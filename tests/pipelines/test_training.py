@@ -79,7 +79,7 @@ def test_what_a_training_may_begin_from_is_said(tmp_path, origin, said):
 )
 def test_a_training_begins_from_the_weights_of_a_registered_version(tmp_path, monkeypatch, kind, name, stages):
     seen = []
-    monkeypatch.setattr(kind, "train", lambda self, folder, progress, start: seen.append(start) or Made(tmp_path / "x"))
+    monkeypatch.setattr(kind, "train_from", lambda self, start, folder, progress: seen.append(start) or Made(tmp_path / "x"))
     (tmp_path / "x").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     training.run_training(name, tmp_path, Settings(), lambda _: None, origin=training.Origin("current", 0.5))
@@ -88,7 +88,7 @@ def test_a_training_begins_from_the_weights_of_a_registered_version(tmp_path, mo
     assert seen[0].source.startswith(f"{name} ")
 
 
-def test_only_a_detector_or_the_aorta_begins_from_other_weights(tmp_path, monkeypatch):
+def test_a_task_that_cannot_begin_from_other_weights_says_which_can(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "task_named", lambda _: TrainableTask())
-    with pytest.raises(ShokenError, match="a task that detects lesions"):
+    with pytest.raises(ShokenError, match=r"bright_ct does not begin from other weights \(accepted: .*lung_nodule_ct"):
         training.run_training("bright_ct", tmp_path, Settings(), lambda _: None, origin=training.Origin("current"))
