@@ -2,7 +2,8 @@
 
 A volume becomes a canonical axial isotropic crop around the organ, scaled to [0, 1]; patches around
 a point are cut from the source at a finer spacing with the same scale. Where a rule names MR sequences, each is one channel, scaled
-by itself; a missing one is zero everywhere (see cad.availability).
+by itself; a missing one is zero everywhere (see cad.availability). Where a rule holds landmarks of what a model learned from, a scan
+that lies far from them is brought to them (see cad.prepare.landmarks).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from cad.errors import Refusal
 from cad.prepare import regions
 from cad.prepare.intensity import scale, tissue_window
+from cad.prepare.landmarks import Curve, Landmarks
 from cad.prepare.resample import resample, resample_labels
 from cad.space import Grid
 from cad.volume import Volume
@@ -30,7 +32,7 @@ class InputRule:
 
     `low`/`high` are the intensities that become 0 and 1 (HU for CT); None for MR, where they come
     from the organ's own median and spread. `sequences` are the MR types that become channels, the best reference first; () for one
-    picture of any kind.
+    picture of any kind. `landmarks` of the sequences ("" for one picture of any kind) are what scans are aligned to; () for none.
     """
 
     region: str
@@ -41,29 +43,40 @@ class InputRule:
     patch_voxels: int
     patch_spacing_mm: float
     sequences: tuple[str, ...] = field(default=(), repr=False)
+    landmarks: tuple[Landmarks, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> InputRule:
         """Back from a model's header, where tuples are lists."""
-        return cls(**{**stored, "sequences": tuple(stored.get("sequences", ()))})
+        marks = tuple(Landmarks(**{**one, "values": tuple(one["values"])}) for one in stored.get("landmarks", ()))
+        return cls(**{**stored, "sequences": tuple(stored.get("sequences", ())), "landmarks": marks})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One channel: `source` in its own unit and on its own grid, `image` of it on the crop in [0, 1], and what becomes 0 and 1."""
+    """One channel: `source` in its own unit and on its own grid, `image` of it on the crop in [0, 1], and what becomes 0 and 1.
+
+    `curve` is what the grey values went through after that; None for most.
+    """
 
     source: Volume
     image: NDArray[np.float32]
     low: float
     high: float
+    curve: Curve | None = None
+
+    def grey(self, voxels: NDArray[Any]) -> NDArray[np.float32]:
+        """Voxels in the source's unit as the networks see them."""
+        window = scale(voxels, self.low, self.high)
+        return window if self.curve is None else self.curve(window)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkInput:
     """`image` float32 in [0, 1] and the organ mask `region` (uint8) on one canonical axial grid; `low` and `high` became 0 and 1.
 
-    These are of the reference. `pictures` are all channels in the rule's order, None for a missing one; () where the reference is
-    the only one there ever is.
+    These, and `curve`, are of the reference. `pictures` are all channels in the rule's order, None for a missing one; () where the
+    reference is the only one there ever is.
     """
 
     image: Volume
@@ -71,6 +84,7 @@ class NetworkInput:
     low: float
     high: float
     pictures: tuple[Picture | None, ...] = ()
+    curve: Curve | None = None
 
     def stack(self) -> NDArray[np.float32]:
         """All channels (channels, slices, rows, columns) in [0, 1]; a missing one is zero."""
@@ -85,12 +99,19 @@ class NetworkInput:
         """A cube around a point (see `close_up`): of the reference `volume` in its own unit, and all channels of it in [0, 1]."""
         cut = close_up(volume, centre_mm, voxels, rule, spacing_mm)
         pixels = np.zeros((max(1, len(self.pictures)), *cut.grid.shape), dtype=np.float32)
-        for channel, picture in enumerate(self.pictures or (Picture(volume, cut.voxels, self.low, self.high),)):
+        for channel, picture in enumerate(self.pictures or (Picture(volume, cut.voxels, self.low, self.high, self.curve),)):
             if picture is not None:
                 same = picture.source.voxels is volume.voxels
                 there = cut if same else close_up(picture.source, centre_mm, voxels, rule, spacing_mm)
-                pixels[channel] = scale(there.voxels, picture.low, picture.high)
+                pixels[channel] = picture.grey(there.voxels)
         return cut, pixels
+
+    def aligned(self, rule: InputRule) -> tuple[tuple[str, float], ...]:
+        """The sequences whose grey values went through a curve, and how far a landmark was moved, in windows."""
+        curves = (
+            [(name, p and p.curve) for name, p in zip(rule.sequences, self.pictures, strict=True)] if self.pictures else [("", self.curve)]
+        )
+        return tuple((name, curve.moved) for name, curve in curves if curve is not None)
 
     def lacks(self, rule: InputRule) -> tuple[str, ...]:
         """The rule's sequences that are missing."""
@@ -100,7 +121,7 @@ class NetworkInput:
         """The same crop with these sequences alone; the first that is there becomes the reference."""
         kept = tuple(picture if picture and picture.source.sequence in sequences else None for picture in self.pictures)
         first = next(picture for picture in kept if picture is not None)
-        return replace(self, image=self.image.like(first.image), low=first.low, high=first.high, pictures=kept)
+        return replace(self, image=self.image.like(first.image), low=first.low, high=first.high, pictures=kept, curve=first.curve)
 
 
 def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
@@ -108,16 +129,17 @@ def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
     mask = REGIONS[rule.region](volume)
     if not mask.voxels.any():
         return Refusal("", f"no_{rule.region}_found", f"the pixels show no {rule.region} that this task could look through")
-    grid = _canonical_grid(mask, rule)
-    reference = _picture(replace(volume, sequence=reference_name(volume, rule)), mask, grid, rule)
-    others = [_picture(part, resample_labels(mask, part.grid), grid, rule) for part in volume.beside if part.sequence in rule.sequences]
+    region = resample_labels(mask, _canonical_grid(mask, rule))
+    reference = _picture(replace(volume, sequence=reference_name(volume, rule)), mask, region, rule)
+    others = [_picture(part, resample_labels(mask, part.grid), region, rule) for part in volume.beside if part.sequence in rule.sequences]
     named = {picture.source.sequence: picture for picture in (*others, reference)}
     return NetworkInput(
-        image=Volume(reference.image, grid, "1", volume.modality),
-        region=resample_labels(mask, grid),
+        image=Volume(reference.image, region.grid, "1", volume.modality),
+        region=region,
         low=reference.low,
         high=reference.high,
         pictures=tuple(named.get(name) for name in rule.sequences),
+        curve=reference.curve,
     )
 
 
@@ -150,9 +172,19 @@ def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Gr
     return Grid.axial(shape, (spacing_mm,) * 3).around(centre_mm, shape, spacing_mm)
 
 
-def _picture(part: Volume, mask: Volume, grid: Grid, rule: InputRule) -> Picture:
+def _picture(part: Volume, mask: Volume, region: Volume, rule: InputRule) -> Picture:
+    """One channel of the crop `region`; `mask` is the organ on the part's own grid."""
     low, high = _intensity_range(part, mask, rule) if mask.voxels.any() else (0.0, 1.0)
-    return Picture(part, scale(resample(part, grid, fill=low).voxels, low, high), low, high)
+    image = scale(resample(part, region.grid, fill=low).voxels, low, high)
+    marks = next((one for one in rule.landmarks if one.sequence == (part.sequence if rule.sequences else "")), None)
+    curve = marks.curve(tissue_of(image, region)) if marks else None
+    return Picture(part, curve(image) if curve else image, low, high, curve)
+
+
+def tissue_of(image: NDArray[np.float32], region: Volume) -> NDArray[np.float32]:
+    """The grey values in [0, 1] that landmarks are measured on: inside the organ and above the window's low end, where a sequence that
+    does not cover the organ is zero."""
+    return image[(region.voxels > 0) & (image > 0)]
 
 
 def _intensity_range(volume: Volume, mask: Volume, rule: InputRule) -> tuple[float, float]:

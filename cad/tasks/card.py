@@ -8,6 +8,7 @@ from dataclasses import asdict
 from cad.datasets.coverage import LEAST
 from cad.model import OperatingPoint
 from cad.networks import ModelHeader
+from cad.prepare.inputs import InputRule
 from cad.tasks.certificate import Certificate, Level
 from cad.tasks.figures import Figure
 from cad.train.recipe import Recipe
@@ -48,6 +49,7 @@ def model_card(
             f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in start.taken(recipe.budget.steps).items())}",
             *([f"- Stored in half precision, used in single: {', '.join(halved)}"] if halved else []),
             f"- Inputs: {rule}",
+            *_alignment(header),
             *(
                 [f"- Seen in LIDC-IDRI, but fewer than {LEAST} times in the training data: {'; '.join(lacking) or 'nothing'}"]
                 if lacking is not None
@@ -129,6 +131,14 @@ def _scans(recipe: Recipe) -> str:
 
 def _apart(recipe: Recipe) -> str:
     return "No seed is shared." if _simulated(recipe) else "No patient is shared, nor any slice pixel for pixel."
+
+
+def _alignment(header: ModelHeader) -> list[str]:
+    marks = InputRule.from_dict(header.settings["rule"]).landmarks if "rule" in header.settings else ()
+    far = ", ".join(f"{one.sequence or 'any scan'} {one.tolerance:.2f}" for one in marks)
+    return (
+        [f"- Grey values are brought to those of the training data where a landmark is farther off than (in windows): {far}"] if far else []
+    )
 
 
 def _promise(recipe: Recipe) -> str:

@@ -296,15 +296,23 @@ class CascadeTask:
 
 
 def _gathered(volume: Volume, seen: NetworkInput, rule: InputRule) -> tuple[Refusal, ...]:
-    """What a reader must know of a study that lacks sequences, and of a model that looks at one alone."""
+    """What a reader must know of how the study was made ready: sequences that lack or were not used, grey values that were moved."""
+    aligned = seen.aligned(rule)
+    moved = (Refusal("", "intensity_aligned", _moved(aligned, rule)),) if aligned else ()
     lacks = seen.lacks(rule)
     if volume.beside and not rule.sequences:
-        return (Refusal("", "sequences_not_used", "this model looks at one series: those beside it were not looked at"),)
+        return (*moved, Refusal("", "sequences_not_used", "this model looks at one series: those beside it were not looked at"))
     if not lacks:
-        return ()
+        return moved
     used = ", ".join(name for name in rule.sequences if name not in lacks)
     said = f"looked through with {used}; {', '.join(lacks)} not there: the network learned to do without, and finds less (see its card)"
-    return (Refusal("", "sequences_missing", said),)
+    return (*moved, Refusal("", "sequences_missing", said))
+
+
+def _moved(aligned: Sequence[tuple[str, float]], rule: InputRule) -> str:
+    known = {one.sequence: one.tolerance for one in rule.landmarks}
+    each = ", ".join(f"{name or 'the scan'} by {moved:.2f} of its window ({known[name]:.2f} in training)" for name, moved in aligned)
+    return f"its grey values lie outside what the network learned from and were brought to them: {each}"
 
 
 def _others(finding: Finding, findings: Sequence[Finding]) -> int:

@@ -33,6 +33,7 @@ from cad.tasks.looking import score_cases
 from cad.tasks.task import Task
 from cad.tasks.training_aorta import aorta_figures, calibrated, calibration_scans, held_out, train_networks
 from cad.tasks.validating import watches
+from cad.train.aligning import learned_landmarks
 from cad.train.cascade import Trained, train_cascade
 from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import fingerprint, load_case, make_cases, mapped
@@ -76,7 +77,8 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(parts.train)}")
     trained = train_cascade(recipe, learned, stages, say, watches(watched), start)
     novelty = _novelty(parts, recipe, trained.networks["reduce"])
-    raw = CascadeSettings(recipe.rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
+    rule = replace(recipe.rule, landmarks=learned_landmarks(learned, recipe.rule)) if recipe.aligned else recipe.rule
+    raw = CascadeSettings(rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
     scores = score_cases(parts.calibration, recipe.rule, _pointer(recipe, draft, folder), MINING_THRESHOLD, say, recipe.workers)
     chose = min(budget.tuning, max(1, len(scores) // 2))
@@ -91,7 +93,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     held_out = score_cases(parts.test, recipe.rule, _pointer(recipe, model, folder), thresholds.propose, say, recipe.workers)
     figures = (
         *cascade_figures(held_out, fusion, thresholds),
-        *sequence_figures(parts.test, recipe.rule, _pointer(recipe, model, folder), fusion, thresholds, say, recipe.workers),
+        *sequence_figures(parts.test, rule, _pointer(recipe, model, folder), fusion, thresholds, say, recipe.workers),
         *detection_figures(task, model, parts.test[: budget.screened], say),
     )
     return _finished(recipe, model, folder, figures, trained, start, lacking)

@@ -83,7 +83,8 @@ class Recipe:
 
     Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides. `source` says
     for the model card what the scans are; a phantom may be an imported scan (see cad.tasks.imported). `workers` processes make
-    and score scans; they change nothing but the time.
+    and score scans; they change nothing but the time. `aligned` keeps landmarks of what was learned from in the model, to which scans
+    of other scanners are brought (see cad.prepare.landmarks); the networks learn the same with and without.
     """
 
     task: str
@@ -97,6 +98,7 @@ class Recipe:
     seed: int = 7
     source: str = "simulated scans"
     workers: int = 2
+    aligned: bool = False
 
     def identity(self) -> str:
         """Everything but the data that decides the trained weights, as text."""

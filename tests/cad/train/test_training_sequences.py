@@ -36,6 +36,7 @@ TINY = replace(
     rule=replace(RECIPE.rule, spacing_mm=4.0, patch_voxels=16, patch_spacing_mm=3.0),
     budget=Budget(5, 3, 2, dict.fromkeys(RECIPE.budget.steps, 2), screened=1),
     workers=1,
+    aligned=True,
 )
 
 
@@ -129,6 +130,7 @@ def test_a_model_of_several_sequences_looks_at_any_of_them(cached: dict[str, tup
 
     model = load(trained.file, sha256_of(trained.file))
     assert model.settings["rule"]["sequences"] == list(SEQUENCES)
+    assert [one["sequence"] for one in model.settings["rule"]["landmarks"]] == list(SEQUENCES)
     head = small_head(9_000_001).volume
     for shown, lacking in ((SEQUENCES, ""), (("FLAIR",), "T1c, T2, T1 not there"), (("T1", "T2"), "T1c, FLAIR not there")):
         result = TASK.run(head.only(shown), model, lang="en", progress=lambda _: None)
@@ -136,7 +138,12 @@ def test_a_model_of_several_sequences_looks_at_any_of_them(cached: dict[str, tup
         said = [warning.detail for warning in result.warnings if warning.reason == "sequences_missing"]
         assert bool(said) == bool(lacking)
         assert all(lacking in detail for detail in said)
+    dark = replace(head, voxels=np.rint(2000 * (head.voxels / 2000) ** 2.5).astype(np.int16))
+    result = TASK.run(dark, model, lang="en", progress=lambda _: None)
+    assert isinstance(result, TaskResult)
+    assert ["T1c by" in warning.detail for warning in result.warnings] == [True]
     card = trained.file.with_suffix(".card.md").read_text()
+    assert "Grey values are brought to those of the training data" in card
     assert "all of T1c, FLAIR, T2, T1: lesions shown" in card
     assert "T2 alone: false positives shown a scan" in card
 
