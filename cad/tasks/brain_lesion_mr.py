@@ -1,4 +1,4 @@
-"""Brain lesions on MR (T1 with contrast, or FLAIR)."""
+"""Brain lesions on MR: T1 with contrast, FLAIR, T2 and T1 of one study together, or any of them alone."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def recipe() -> Recipe:
     return RECIPE
 
 
-# Trained on simulated T1 with contrast (65 %) and FLAIR (35 %), axial slices of 1 to 5 mm. A T1 whose header does not tell
-# whether contrast was given comes last: de-identification may have taken the agent's name away.
+# Trained on simulated heads with any of the four, axial slices of 1 to 5 mm. The first that a study has is the reference; a T1 whose
+# header does not tell whether contrast was given comes last: de-identification may have taken the agent's name away.
 NEEDS = Needs(
     modality="MR",
     body="head",
     words=HEAD_WORDS,
     shortest_mm=60.0,
     oblique_mm=2.0,
-    sequences=("T1c", "FLAIR"),
-    tolerated=("T1",),
-    says="the network was trained on T1 with contrast and on FLAIR",
+    sequences=("T1c", "FLAIR", "T2", "T1"),
+    says="the network was trained on T1 with and without contrast, T2 and FLAIR",
+    together=True,
 )
 
 TASK = CascadeTask(

@@ -164,11 +164,11 @@ def test_a_head_is_chosen_alike_classic_or_enhanced(head: Volume, tmp_path: Path
     assert np.allclose(one.grid.affine, two.grid.affine, atol=1e-5)
 
 
-def test_the_best_of_a_head_study_is_taken_and_the_rest_is_told_why(head: Volume, tmp_path: Path) -> None:
+def test_a_task_of_one_series_takes_the_best_of_a_study_and_tells_why_not_the_rest(head: Volume, tmp_path: Path) -> None:
     looks = {"T1c": {}, "FLAIR": {"sequence": "FLAIR", "contrast": "", "description": "FLAIR"}, "plain": {"contrast": ""}}
     paths = [p for n, (name, look) in enumerate(looks.items()) for p in _series(head, tmp_path / name, n + 2, look)]
     (study,) = read_headers(paths).studies
-    made = choose(study.series, {TASK.name: TASK}, assemble)
+    made = choose(study.series, {TASK.name: replace(TASK, needs=replace(TASK.needs, together=False))}, assemble)
     assert len(made.choices) == 3
     (chosen,) = [c for c in made.choices if c.chosen]
     assert "MR type T1c" in chosen.reason
@@ -177,7 +177,6 @@ def test_the_best_of_a_head_study_is_taken_and_the_rest_is_told_why(head: Volume
 
 def test_sequences_of_one_study_are_looked_at_together(tmp_path: Path) -> None:
     """T1c is the reference; FLAIR lies where its header says, T2 was taken after the patient moved; a second FLAIR is not needed."""
-    task = replace(TASK, needs=replace(TASK.needs, sequences=("T1c", "FLAIR", "T2", "T1"), tolerated=(), together=True))
     plan = HeadPlan(shape=(45, 96, 80), spacing_mm=(4, 2.5, 2.5), lesions=0)
     scans = {name: scan.volume for name, scan in simulate_sequences(78, plan, ("T1c", "FLAIR", "T2")).items()}
     affine = scans["T2"].grid.affine.copy()
@@ -186,7 +185,7 @@ def test_sequences_of_one_study_are_looked_at_together(tmp_path: Path) -> None:
     looks = [("T1c", {}), *((name, {"sequence": name, "contrast": "", "description": name}) for name in ("FLAIR", "T2", "FLAIR"))]
     paths = [p for n, (name, look) in enumerate(looks) for p in _series(scans[name], tmp_path / str(n), n + 2, look)]
     (study,) = read_headers(paths).studies
-    made = choose(study.series, {task.name: task}, assemble)
+    made = choose(study.series, {TASK.name: TASK}, assemble)
     (look,) = made.looks
     assert look.volume.sequence == "T1c"
     assert [part.sequence for part in look.volume.beside] == ["FLAIR", "T2"]
@@ -198,7 +197,7 @@ def test_sequences_of_one_study_are_looked_at_together(tmp_path: Path) -> None:
     assert np.abs(t2.grid.to_mm((20, 40, 40)) - (scans["T2"].grid.to_mm((20, 40, 40)) - (6.0, -5.0, 9.0))).max() < 1.0
     (spare,) = [choice for choice in made.choices if not choice.chosen]
     assert "another is preferred" in spare.reason
-    done = look.done(TaskResult((), Funnel(task.name, 45, 0, 0, 0, 0), MODEL))
+    done = look.done(TaskResult((), Funnel(TASK.name, 45, 0, 0, 0, 0), MODEL))
     assert [entry.sequence for entry in techniques([done])] == ["T1c", "FLAIR", "T2"]
     unused, _ = fates({path: path.name for path in paths}, study.series, (), made, [done])
     assert {reason.detail for reason in unused.values()} == {spare.reason}

@@ -62,7 +62,8 @@ def test_a_series_that_cannot_serve_is_told_why(task, one, why):
 
 
 def test_the_refused_mr_type_is_told_what_the_network_was_trained_on():
-    assert "trained on T1 with contrast and on FLAIR" in BRAIN.suits(head(T2)).reason
+    diffusion = replace(T2, b_values=(0.0, 1000.0))
+    assert "trained on T1 with and without contrast, T2 and FLAIR" in BRAIN.suits(head(diffusion)).reason
 
 
 def test_thin_comes_before_thick_and_soft_before_bone_at_one_thickness():
@@ -91,9 +92,10 @@ def test_the_aorta_is_read_with_contrast_in_its_arterial_phase():
 
 
 def test_the_brain_is_read_on_what_its_network_was_trained_on():
-    t1c, flair, t1 = head(T1C, step=3.0), head(FLAIR, step=1.0), head(T1, step=1.0)
-    ranked = sorted((t1, flair, t1c), key=lambda one: -BRAIN.suits(one).preference)
-    assert ranked == [t1c, flair, t1]
+    t1c, flair, t2, t1 = head(T1C, step=3.0), head(FLAIR, step=2.0), head(T2, step=1.5), head(T1, step=1.0)
+    ranked = sorted((t1, flair, t1c, t2), key=lambda one: -BRAIN.suits(one).preference)
+    assert ranked == [t1c, flair, t2, t1]
+    assert BRAIN.sequences == ("T1c", "FLAIR", "T2", "T1")
     assert "MR type T1c" in BRAIN.suits(t1c).reason
     assert BRAIN.suits(head(FLAIR, plane=SAGITTAL, step=1.0)).suitable
 
@@ -148,8 +150,11 @@ def test_a_brain_model_never_looks_at_a_knee_or_belly_called_head():
     assert BRAIN.fits(body_cases.head_mr(1), head(T1C, body_part="HEAD")).refusal is None
 
 
-def test_a_t1_whose_contrast_is_not_stated_is_looked_through_with_a_warning():
-    (warning,) = BRAIN.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings
+def test_a_type_that_is_only_tolerated_is_looked_through_with_a_warning():
+    """As T1 without stated contrast was by version 1."""
+    task = replace(BRAIN, needs=replace(BRAIN.needs, sequences=("T1c", "FLAIR"), tolerated=("T1",), says="it knows T1 with contrast"))
+    (warning,) = task.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings
     assert warning.reason == "outside_training"
-    assert "trained on T1 with contrast" in warning.detail
+    assert "knows T1 with contrast" in warning.detail
+    assert BRAIN.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings == ()
     assert BRAIN.fits(body_cases.head_mr(1), head(FLAIR, body_part="HEAD")).warnings == ()
