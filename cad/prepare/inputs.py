@@ -108,10 +108,10 @@ class NetworkInput:
 
     def aligned(self, rule: InputRule) -> tuple[tuple[str, float], ...]:
         """The sequences whose grey values went through a curve, and how far a landmark was moved, in windows."""
-        curves = (
-            [(name, p and p.curve) for name, p in zip(rule.sequences, self.pictures, strict=True)] if self.pictures else [("", self.curve)]
-        )
-        return tuple((name, curve.moved) for name, curve in curves if curve is not None)
+        if not self.pictures:
+            return () if self.curve is None else (("", self.curve.moved),)
+        channels = zip(rule.sequences, self.pictures, strict=True)
+        return tuple((name, picture.curve.moved) for name, picture in channels if picture and picture.curve)
 
     def lacks(self, rule: InputRule) -> tuple[str, ...]:
         """The rule's sequences that are missing."""

@@ -41,7 +41,8 @@ class Curve:
         below = y[0] + (values - x[0]) * ((y[middle] - y[0]) / (x[middle] - x[0]))
         above = y[-1] + (values - x[-1]) * ((y[-1] - y[middle]) / (x[-1] - x[middle]))
         within = np.interp(values, x, y)
-        return np.where(values < x[0], below, np.where(values > x[-1], above, within)).clip(0, 1).astype(np.float32)
+        mapped = np.where(values < x[0], below, np.where(values > x[-1], above, within))
+        return np.asarray(mapped.clip(0, 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cad.prepare.inputs import InputRule, NetworkInput, tissue_of
 from cad.prepare.landmarks import FEWEST_VOXELS, Landmarks, measured
 from cad.space import FloatArray
@@ -23,6 +26,7 @@ def learned_landmarks(paths: Sequence[Path], rule: InputRule) -> tuple[Landmarks
     return tuple(Landmarks.learned(name, scans) for name, scans in found.items() if scans)
 
 
-def _tissue(seen: NetworkInput, rule: InputRule) -> dict[str, FloatArray]:
-    images = dict(zip(rule.sequences, (p and p.image for p in seen.pictures), strict=True)) if seen.pictures else {"": seen.image.voxels}
-    return {name: tissue_of(image, seen.region) for name, image in images.items() if image is not None}
+def _tissue(seen: NetworkInput, rule: InputRule) -> dict[str, NDArray[np.float32]]:
+    images = {name: picture.image for name, picture in zip(rule.sequences, seen.pictures, strict=False) if picture}
+    whole = {"": np.asarray(seen.image.voxels, dtype=np.float32)}
+    return {name: tissue_of(image, seen.region) for name, image in (images or whole).items()}
