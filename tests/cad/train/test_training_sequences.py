@@ -141,7 +141,13 @@ def test_a_model_of_several_sequences_looks_at_any_of_them(cached: dict[str, tup
     dark = replace(head, voxels=np.rint(2000 * (head.voxels / 2000) ** 2.5).astype(np.int16))
     result = TASK.run(dark, model, lang="en", progress=lambda _: None)
     assert isinstance(result, TaskResult)
-    assert ["T1c by" in warning.detail for warning in result.warnings] == [True]
+    rule = InputRule.from_dict(model.settings["rule"])
+    seen = network_input(dark, rule)
+    assert isinstance(seen, NetworkInput)
+    (warning,) = result.warnings
+    assert warning.reason == "intensity_aligned"
+    assert seen.aligned(rule)
+    assert all(f"{name} by" in warning.detail for name, _ in seen.aligned(rule))
     card = trained.file.with_suffix(".card.md").read_text()
     assert "Grey values are brought to those of the training data" in card
     assert "all of T1c, FLAIR, T2, T1: lesions shown" in card
