@@ -6,7 +6,7 @@ import importlib.util
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -94,9 +94,17 @@ class Origin:
 
 
 def run_training(
-    task: str, out: Path, settings: Settings, say: Say, data: Imported | None = None, origin: Origin | None = None
+    task: str,
+    out: Path,
+    settings: Settings,
+    say: Say,
+    data: Imported | None = None,
+    origin: Origin | None = None,
+    seed: int | None = None,
 ) -> Training:
     """Train one task on simulated scans, or on a data set, from random weights or a registered version's, and record the run.
+
+    `seed` takes the place of the recipe's.
 
     Raises ShokenError for a task that is unknown or cannot be trained, for a data set that cannot serve it, or for a version
     that is unknown or has other networks.
@@ -111,22 +119,31 @@ def run_training(
         raise ShokenError("has no training of its own", subject=task, accepted=_tasks_that_are(Trainable))
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    trained = trainable.train(out, say) if origin is None else _continued(task, trainable, origin, settings, out, say)
+    trained = trainable.train(out, say) if origin is None and seed is None else _begun(task, trainable, origin, seed, settings, out, say)
     return Training(trained.file, sha256_of(trained.file), _recorded(task, trained, time.monotonic() - began, settings))
 
 
-def _continued(name: str, task: object, origin: Origin, settings: Settings, out: Path, say: Say) -> TrainedModel:
-    from cad.train.transfer import Start
+def _begun(name: str, task: object, origin: Origin | None, seed: int | None, settings: Settings, out: Path, say: Say) -> TrainedModel:
+    from cad.train.transfer import NOTHING
 
     if not isinstance(task, Continuable):
-        raise ShokenError(f"{name} does not begin from other weights", subject="--from", accepted=_tasks_that_are(Continuable))
+        raise ShokenError(
+            f"{name} does not begin from other weights or another seed", subject="--from, --seed", accepted=_tasks_that_are(Continuable)
+        )
+    start = NOTHING if origin is None else _weights_of(name, origin, settings)
+    return task.train_from(replace(start, seed=seed), out, say)
+
+
+def _weights_of(name: str, origin: Origin, settings: Settings) -> Start:
+    from cad.train.transfer import Start
+
     if not 0 <= origin.frozen < 1:
         raise ShokenError(f"is {origin.frozen:g}", subject="--freeze", accepted="a share of at least 0 and below 1")
     store = wiring.models(settings)
     begun = store.current(name) if origin.version == "current" else _version(store.versions(name), name, origin.version)
     model = store.load(begun)
     networks = {stage: model.stage(stage) for stage in model.header.stages}
-    return task.train_from(Start(networks, origin.frozen, f"{begun.name} {begun.version}", begun.sha256), out, say)
+    return Start(networks, origin.frozen, f"{begun.name} {begun.version}", begun.sha256)
 
 
 def _tasks_that_are(able: type) -> str:

@@ -19,6 +19,7 @@ from cad.space import Box, FloatArray
 NoduleKind = Literal["solid", "part_solid", "ground_glass", "calcified"]
 Attachment = Literal["isolated", "pleural", "vascular"]
 LEVELS = (5, 25, 50, 75, 95)  # the quantiles of SHAPES
+MASS_MM = (30.0, 90.0)  # beyond 30 mm a nodule is called a mass; LIDC-IDRI holds hardly any
 _KINDS: tuple[NoduleKind, ...] = ("solid", "part_solid", "ground_glass", "calcified")
 _SITES: tuple[Attachment, ...] = ("isolated", "pleural", "vascular")
 
@@ -52,6 +53,12 @@ class NoduleSpec:
             lobulated=bool(lobulated),
             soft_margin=bool(soft),
         )
+
+    @classmethod
+    def draw_mass(cls, rng: np.random.Generator) -> NoduleSpec:
+        """A random mass: solid, its size even by logarithm, at a pleura but for some small ones. No statistics of masses are at hand."""
+        size = float(np.exp(rng.uniform(*np.log(MASS_MM))))
+        return cls(diameter_mm=size, attachment="isolated" if size < 45 and rng.random() < 0.4 else "pleural")
 
     def completed(self, rng: np.random.Generator) -> NoduleSpec:
         """The same with every border sign settled."""
@@ -137,7 +144,8 @@ def _site(
 ) -> FloatArray | None:
     radius = spec.diameter_mm / 2
     if spec.attachment == "pleural":
-        spots = pick_points(rng, (np.abs(form.lung + 0.7 * radius) < 2.0) & (form.thorax > -radius - 5), 600)
+        costal = form.thorax > (-radius - 5 if spec.diameter_mm < MASS_MM[0] else -np.inf)  # a mass may also lie at the mediastinum
+        spots = pick_points(rng, (np.abs(form.lung + 0.7 * radius) < 2.0) & costal, 600)
     elif spec.attachment == "vascular":
         tubes = detail.lung_vessels
         fit = (tubes.start_mm > 0.8) & (tubes.start_mm < 2.6)

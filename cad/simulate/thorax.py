@@ -34,8 +34,9 @@ class ThoraxPlan:
     """What to scan and how.
 
     `shape` (slices, rows, columns) and `spacing_mm` (slice, row, column) set the grid, centred on the lungs up to a few mm.
-    `nodules` is how many random ones, or exactly which. `aorta_max_mm` is the widest outer diameter of the aorta, but for a bulge of
-    `aorta_disease`; None draws a normal one (26 to 36 mm). `noise_hu` is the standard deviation of the noise.
+    `nodules` is how many random ones, or exactly which; `masses` random ones of 30 to 90 mm come on top. `aorta_max_mm` is the widest
+    outer diameter of the aorta, but for a bulge of `aorta_disease`; None draws a normal one (26 to 36 mm). `noise_hu` is the standard
+    deviation of the noise.
     `size_power` and `rare_power` favour large and rare nodules where they are drawn (see NoduleSpec.draw);
     `motion_mm` is how far heart and diaphragm move while they are scanned. `visit` makes it a later scan of the same patient.
     """
@@ -51,6 +52,7 @@ class ThoraxPlan:
     rare_power: float = 0.0
     motion_mm: float = 0.0
     visit: Visit = FIRST
+    masses: int = 0
     aorta_disease: AorticDisease = HEALTHY
 
 
@@ -97,12 +99,13 @@ def _chest(rng: np.random.Generator, plan: ThoraxPlan, grid: Grid, ills: np.rand
     ailing = aortic_lesions(ills, vessels.aorta, plan.aorta_disease)
     form = chest_form(rng, build, vessels)
     detail = chest_detail(rng, form, vessels)
+    masses = tuple(NoduleSpec.draw_mass(rng) for _ in range(plan.masses))  # first, since they need the most room
     specs = (
         tuple(NoduleSpec.draw(rng, plan.size_power, plan.rare_power) for _ in range(plan.nodules))
         if isinstance(plan.nodules, int)
         else plan.nodules
     )
-    return _Chest(form, vessels, ailing, detail, plan.visit.nodules(place_nodules(rng, form, detail, specs, grid.box())))
+    return _Chest(form, vessels, ailing, detail, plan.visit.nodules(place_nodules(rng, form, detail, (*masses, *specs), grid.box())))
 
 
 def _paint(painter: ChestPainter, grid: Grid) -> tuple[Field, NDArray[np.uint8]]:

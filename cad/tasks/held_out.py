@@ -18,7 +18,7 @@ from cad.tasks.calibrating import fused_logits, shown_candidates, shown_lesions
 from cad.tasks.figures import Figure, mean, share
 from cad.tasks.looking import CaseScores, LesionScores
 
-SIZES_MM = ((0.0, 6.0), (6.0, 8.0), (8.0, 15.0), (15.0, 1000.0))
+SIZES_MM = ((0.0, 6.0), (6.0, 8.0), (8.0, 15.0), (15.0, 30.0), (30.0, 1000.0))
 FROC_FP = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 RESAMPLES = 1000
 

@@ -16,6 +16,7 @@ WIDTH_MM, DEPTH_MM, HEIGHT_MM = 345.0, 280.0, 280.0
 SLICE_SPACINGS_MM = (0.625, 1.0, 1.25, 2.0, 2.5, 3.0, 5.0, 8.0)
 SLICE_SPACING_SHARES = (0.02, 0.07, 0.17, 0.2, 0.28, 0.12, 0.11, 0.03)
 LEARNED_SPACING_SHARES = (0.03, 0.1, 0.17, 0.16, 0.2, 0.12, 0.14, 0.08)  # thick slices favoured: they are the hardest to learn
+LEARNED_MASS_SHARE, MASS_SHARE = 0.25, 0.08  # of the chests that hold nodules: how many hold a mass of 30 to 90 mm too
 KERNELS: tuple[Kernel, ...] = ("soft", "standard", "sharp", "iterative")
 
 
@@ -23,14 +24,16 @@ def chest_phantom(seed: int) -> Phantom:
     """The chest of one seed: a random acquisition, with nodules by LIDC-IDRI's statistics.
 
     Training chests hold 4 to 8, large and rare ones and thick slices favoured so that no kind is missing; 85 % of the calibration
-    chests hold some, since a certificate counts patients with lesions; 20 % of the test chests do.
+    chests hold some, since a certificate counts patients with lesions; 20 % of the test chests do. Some of all these hold a mass.
     """
     rng = np.random.default_rng((seed, 11))
+    lot = np.random.default_rng((seed, 31)).random()
     if seed < CALIBRATION_SEEDS:
         plan = acquisition(rng, nodules=int(rng.integers(4, 9)), partial_share=0.1, spacing_shares=LEARNED_SPACING_SHARES)
-        return simulate_thorax(seed, replace(plan, size_power=0.25, rare_power=0.6))
+        return simulate_thorax(seed, replace(plan, size_power=0.25, rare_power=0.6, masses=int(lot < LEARNED_MASS_SHARE)))
     positive = rng.random() < (0.85 if seed < TEST_SEEDS else 0.2)
-    return simulate_thorax(seed, acquisition(rng, nodules=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])) * positive))
+    plan = acquisition(rng, nodules=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])) * positive)
+    return simulate_thorax(seed, replace(plan, masses=int(positive and lot < MASS_SHARE)))
 
 
 def acquisition(
@@ -64,7 +67,7 @@ def acquisition(
 
 RECIPE = Recipe(
     task="lung_nodule_ct",
-    version="3",
+    version="4",
     phantom=chest_phantom,
     truth=lesions,
     rule=InputRule(region="lungs", spacing_mm=1.5, margin_mm=6, low=-1000, high=400, patch_voxels=48, patch_spacing_mm=1.0),

@@ -70,6 +70,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
 
     Data, finished stages and steps of an unfinished one stay in `folder`: a training that was killed goes on to the same file.
     """
+    recipe = start.seeded(recipe)
     parts = _parts(recipe, folder, say)
     budget = recipe.budget
     learned, watched = _apart(parts.train, len(parts.train) - min(budget.validation, len(parts.train) // 5))
@@ -109,6 +110,7 @@ def _pointer(recipe: Recipe, model: LoadedModel, folder: Path) -> tuple[Path, st
 
 def train_aorta(recipe: Recipe, folder: Path, say: Say, start: Start = NOTHING) -> TrainedModel:
     """Train the aorta's networks, learn what they are off by on the calibration set, measure on what was held out."""
+    recipe = start.seeded(recipe)
     parts = _parts(recipe, folder, say)
     trained = train_networks(recipe, parts.train, folder, say, start)
     blank = AortaSettings(recipe.rule, _novelty(parts, recipe), 0.0, 0.0, 0.0)

@@ -1,26 +1,33 @@
-"""Beginning from weights that another training made, with the front of each network held still if wanted."""
+"""Where a training begins: at weights that another made, with the front of each network held still if wanted, or at another seed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from cad.errors import ShokenError
+from cad.train.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
     """Networks of a registered version by stage; `frozen` is the share of each one's parameters, from the front, that stay.
 
-    `source` names the version and `sha256` its file, for the model card and for what makes a training the same.
+    `source` names the version and `sha256` its file, for the model card and for what makes a training the same. `seed` takes the
+    place of the recipe's: other first weights and other batches of the same data, to see how far the figures move.
     """
 
     networks: Mapping[str, torch.nn.Module]
     frozen: float = 0.0
     source: str = ""
     sha256: str = ""
+    seed: int | None = None
+
+    def seeded(self, recipe: Recipe) -> Recipe:
+        """The recipe with this seed, where there is one."""
+        return recipe if self.seed is None else replace(recipe, seed=self.seed)
 
     @property
     def identity(self) -> str:

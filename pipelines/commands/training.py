@@ -25,6 +25,9 @@ def train(
         str | None, typer.Option("--from", metavar="VERSION", help="Begin from a registered version of the task (or `current`).")
     ] = None,
     freeze: Annotated[float, typer.Option(metavar="SHARE", help="With --from: hold the front share of each network still.")] = 0.0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Other first weights and batches than the recipe's, on the same data.")
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Train a task's networks, write weights and card, record the run in the model index where MLflow is installed.
@@ -37,7 +40,7 @@ def train(
     with spinner(f"training {task}") as bar:
         imported = Imported(data, agreement, outline, insert) if data else None
         origin = Origin(begin, freeze) if begin else None
-        trained = run_training(task, out, load_settings(), bar["update"], imported, origin)
+        trained = run_training(task, out, load_settings(), bar["update"], imported, origin, seed)
     if json:
         put_json({"task": task, "file": str(trained.file), "sha256": trained.sha256, "index": trained.index})
     else:

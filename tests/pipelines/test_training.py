@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from fake_task import BrightTask
@@ -12,6 +12,7 @@ from cad.errors import ShokenError
 from cad.networks import ModelHeader, save, sha256_of
 from cad.tasks.aorta_ct import AortaTask
 from cad.tasks.cascade_task import CascadeTask
+from cad.tasks.lung_recipe import RECIPE
 from pipelines import training
 from pipelines.config import Settings
 
@@ -86,6 +87,17 @@ def test_a_training_begins_from_the_weights_of_a_registered_version(tmp_path, mo
     assert seen[0].frozen == 0.5
     assert stages <= set(seen[0].networks)
     assert seen[0].source.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(CascadeTask, "lung_nodule_ct"), (AortaTask, "aorta_ct")])
+def test_a_training_may_take_another_seed(tmp_path, monkeypatch, kind, name):
+    seen = []
+    monkeypatch.setattr(kind, "train_from", lambda self, start, folder, progress: seen.append(start) or Made(tmp_path / "x"))
+    (tmp_path / "x").write_bytes(b"")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    training.run_training(name, tmp_path, Settings(), lambda _: None, seed=8)
+    assert seen[0].seeded(RECIPE) == replace(RECIPE, seed=8)
+    assert not seen[0].networks
 
 
 def test_a_task_that_cannot_begin_from_other_weights_says_which_can(tmp_path, monkeypatch):

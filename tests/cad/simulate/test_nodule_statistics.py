@@ -15,6 +15,7 @@ import pytest
 
 from cad.simulate import lidc_table
 from cad.simulate.nodules import NoduleSpec
+from cad.simulate.thorax import ThoraxPlan, simulate_thorax
 
 TOOL = Path(__file__).parents[3] / "tools" / "lidc_statistics.py"
 
@@ -40,6 +41,17 @@ def test_training_may_favour_the_large_and_the_rare() -> None:
     plain, weighted = ([NoduleSpec.draw(np.random.default_rng(n), *powers) for n in range(1500)] for powers in ((0, 0), (0.6, 0.5)))
     assert np.mean([s.diameter_mm > 13 for s in weighted]) > 1.3 * np.mean([s.diameter_mm > 13 for s in plain])
     assert np.mean([s.kind == "part_solid" for s in weighted]) > 1.5 * np.mean([s.kind == "part_solid" for s in plain])
+
+
+def test_masses_are_larger_than_any_nodule_and_lie_in_the_lung() -> None:
+    sizes = [NoduleSpec.draw_mass(np.random.default_rng(n)).diameter_mm for n in range(300)]
+    assert 30 <= min(sizes) < 35 < 80 < max(sizes) <= 90
+    phantom = simulate_thorax(5, ThoraxPlan(shape=(56, 112, 138), spacing_mm=(5.0, 2.5, 2.5), nodules=1, masses=1))
+    mass = max(phantom.lesions, key=lambda lesion: lesion.diameter_mm)
+    inside = phantom.lesion_labels.voxels == mass.label
+    assert mass.diameter_mm > 30
+    assert inside.sum() * 5.0 * 2.5 * 2.5 == pytest.approx(mass.volume_mm3, rel=0.05)
+    assert np.median(phantom.volume.voxels[inside]) > -50
 
 
 def test_signs_that_were_asked_for_stay_and_others_are_settled() -> None:
