@@ -51,7 +51,7 @@ def test_masses_are_larger_than_any_nodule_and_lie_in_the_lung() -> None:
     inside = phantom.lesion_labels.voxels == mass.label
     assert mass.diameter_mm > 30
     assert inside.sum() * 5.0 * 2.5 * 2.5 == pytest.approx(mass.volume_mm3, rel=0.05)
-    assert np.median(phantom.volume.voxels[inside]) > -50
+    assert np.median(phantom.volume.voxels[inside]) > -200
 
 
 def test_signs_that_were_asked_for_stay_and_others_are_settled() -> None:
