@@ -21,7 +21,12 @@ KERNELS: tuple[Kernel, ...] = ("soft", "standard", "sharp", "iterative")
 
 
 def chest_phantom(seed: int) -> Phantom:
-    """The chest of one seed: a random acquisition, with nodules by LIDC-IDRI's statistics.
+    """The chest of one seed."""
+    return simulate_thorax(seed, chest_plan(seed))
+
+
+def chest_plan(seed: int) -> ThoraxPlan:
+    """What is scanned for one seed: a random acquisition, with nodules by LIDC-IDRI's statistics.
 
     Training chests hold 4 to 8, large and rare ones and thick slices favoured so that no kind is missing; 85 % of the calibration
     chests hold some, since a certificate counts patients with lesions; 20 % of the test chests do. Some of all these hold a mass.
@@ -30,10 +35,10 @@ def chest_phantom(seed: int) -> Phantom:
     lot = np.random.default_rng((seed, 31)).random()
     if seed < CALIBRATION_SEEDS:
         plan = acquisition(rng, nodules=int(rng.integers(4, 9)), partial_share=0.1, spacing_shares=LEARNED_SPACING_SHARES)
-        return simulate_thorax(seed, replace(plan, size_power=0.25, rare_power=0.6, masses=int(lot < LEARNED_MASS_SHARE)))
+        return replace(plan, size_power=0.25, rare_power=0.6, masses=int(lot < LEARNED_MASS_SHARE))
     positive = rng.random() < (0.85 if seed < TEST_SEEDS else 0.2)
     plan = acquisition(rng, nodules=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])) * positive)
-    return simulate_thorax(seed, replace(plan, masses=int(positive and lot < MASS_SHARE)))
+    return replace(plan, masses=int(positive and lot < MASS_SHARE))
 
 
 def acquisition(
