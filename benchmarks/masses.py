@@ -24,7 +24,7 @@ from cad.tasks.lung_recipe import RECIPE, SLICE_SPACINGS_MM, acquisition
 from cad.train.dataset import TrainingCase, load_case, make_seeds
 from pipelines.registry.shipped import FolderModels
 
-FIRST_SEED = 8_000_000
+FIRST_SEED = 8_000_100
 THICK = tuple(0.5 * (spacing >= 5) for spacing in SLICE_SPACINGS_MM)
 THIN = (0.05, 0.1, 0.2, 0.25, 0.25, 0.15, 0.0, 0.0)
 

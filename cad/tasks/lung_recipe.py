@@ -93,7 +93,7 @@ RECIPE = Recipe(
             "reduce_hard": 300,
             "second": 700,
             "second_hard": 250,
-            "segment": 700,
+            "segment": 1800,
         },
     ),
 )
