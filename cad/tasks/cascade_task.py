@@ -31,9 +31,10 @@ from cad.measure.extent import measure_extent
 from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
+from cad.prepare.resample import resample_labels
 from cad.report import Funnel, Novelty, PriorLesion, Reliability, reliability_of
-from cad.segment.components import component_at, hard
-from cad.segment.network import probability
+from cad.segment.components import hard
+from cad.segment.outline import outlined
 from cad.space import Box
 from cad.study import Series
 from cad.tasks.certificate import Certificate
@@ -242,12 +243,13 @@ class CascadeTask:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
-        soft, measurements = self.look_closely(suspect, scene.seen, scene.model)
+        soft, measurements = self.look_closely(suspect, scene.volume, scene.seen, scene.model)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), suspect.pixels
+        near = resample_labels(mask, suspect.close_up.grid)
         heat = suspect.close_up.like(hirescam_3d(reducer, pixels), unit="1")
         check = scene.settings.maps.outcome
-        faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(mask.voxels), model_check=check)
+        faithfulness = assess(reducer, pixels, np.asarray(heat.voxels), np.asarray(near.voxels), model_check=check)
         finding = Finding(
             rank=rank,
             task=self.name,
@@ -259,15 +261,19 @@ class CascadeTask:
             evidence=_evidence(scene.volume, mask, heat, suspect, faithfulness),
             statement=Statement(scene.lang, ()),
             model=scene.model.version,
-            claim=self._claim(suspect, mask, scene),
+            claim=self._claim(suspect, near, scene),
         )
         features = finding_features(pixels, reducer, measurements)
         return finding, Exhibit(self.name, rank, scene.volume, mask, heat, features=features)
 
-    def look_closely(self, suspect: Suspect, seen: NetworkInput, model: LoadedModel) -> tuple[Volume, tuple[Measurement, ...]]:
-        """The outline of a suspect as probabilities, and everything measured of it."""
-        soft = component_at(probability(suspect.close_up, model.forward("segment"), suspect.pixels), suspect.candidate.centre_mm)
-        return soft, self._measure(suspect.close_up, soft, seen.region)
+    def look_closely(
+        self, suspect: Suspect, volume: Volume, seen: NetworkInput, model: LoadedModel
+    ) -> tuple[Volume, tuple[Measurement, ...]]:
+        """The outline of a suspect of `volume` as probabilities, and everything measured of it."""
+        rule, network = CascadeSettings.from_dict(model.settings).rule, model.forward("segment")
+        near = (suspect.close_up, suspect.pixels)
+        shown, soft = outlined(volume, seen, suspect.candidate.centre_mm, rule, network, near)
+        return soft, self._measure(shown, soft, seen.region)
 
     def _claim(self, suspect: Suspect, mask: Volume, scene: _Scene) -> Claim:
         """What is claimed, and the confidence had the lesion another density or size."""

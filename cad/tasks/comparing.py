@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cad.backends import Float32Array
 from cad.detect.cascade import Sight, run_cascade
 from cad.detect.reduce import reduce_logits
 from cad.finding import Finding, Measurement
@@ -23,8 +22,7 @@ from cad.networks import LoadedModel
 from cad.prepare.inputs import NetworkInput
 from cad.prepare.locally import alongside
 from cad.report import PriorLesion
-from cad.segment.components import component_at
-from cad.segment.network import probability
+from cad.segment.outline import CloseUp, outlined
 from cad.space import FloatArray, Grid, Point
 from cad.tasks.task import Prior, Progress
 from cad.volume import Volume
@@ -87,7 +85,7 @@ def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
     found = []
     for suspect in suspects:
         centre = suspect.candidate.centre_mm
-        soft = _outline((suspect.close_up, suspect.pixels), centre, scan.model)
+        soft = _outline(scan, centre, (suspect.close_up, suspect.pixels))
         sure = scan.confidence(suspect.candidate.score("fused") or 0.0)
         found.append(_Lesion(centre, scan.sighting(measure_extent(soft)), sure, soft))
     return found
@@ -100,7 +98,7 @@ def _growth(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion | None, 
         return (comparison(label), interval_measurement(prior.days))
     if before.outline is None or {current.volume.modality, earlier.volume.modality} != {"CT"}:
         return growth_measurements(before.sighting, now.sighting, prior.days)
-    outlines = (before.outline, _outline(_patch(current, now.centre_mm), now.centre_mm, current.model))
+    outlines = (before.outline, _outline(current, now.centre_mm))
     laid = alongside((earlier.volume, current.volume), outlines, prior.registration, now.centre_mm, now.radius_mm)
     found, texture = paired_change(laid), now.sighting.named("texture")
     on_grid = None if found is None else found.change("" if texture is None else texture.label)
@@ -120,7 +118,7 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> _Lesi
     """What the networks outline at a place, if it is more likely a lesion than not and no other lesion's already."""
     if not _holds(scan.volume.grid, point_mm):
         return None
-    soft = _outline(_patch(scan, point_mm), point_mm, scan.model)
+    soft = _outline(scan, point_mm)
     inside = np.argwhere(soft.voxels >= 0.5)
     if not len(inside):
         return None
@@ -131,14 +129,14 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> _Lesi
     return _Lesion(centre, scan.sighting(measure_extent(soft)), 0.0, soft) if logit >= SECOND_LOOK_LOGIT else None
 
 
-def _patch(scan: Scan, centre_mm: Point) -> tuple[Volume, Float32Array]:
+def _patch(scan: Scan, centre_mm: Point) -> CloseUp:
     rule = scan.sight.rule
     return scan.seen.closely(scan.volume, centre_mm, rule.patch_voxels, rule)
 
 
-def _outline(patch: tuple[Volume, Float32Array], centre_mm: Point, model: LoadedModel) -> Volume:
-    place, pixels = patch
-    return component_at(probability(place, model.forward("segment"), pixels), centre_mm)
+def _outline(scan: Scan, centre_mm: Point, near: CloseUp | None = None) -> Volume:
+    network = scan.model.forward("segment")
+    return outlined(scan.volume, scan.seen, centre_mm, scan.sight.rule, network, near or _patch(scan, centre_mm))[1]
 
 
 def _holds(grid: Grid, point_mm: Point) -> bool:
