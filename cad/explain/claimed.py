@@ -53,7 +53,8 @@ def _confidence(facts: Facts, confidence: float, claim: Claim, grounds: Reasons,
 def _sure(say: Callable[[str, str], str], confidence: float, claim: Claim) -> str:
     if not claim.calibrated:
         return say(
-            f"Score {confidence:.0%}, not calibrated for such a finding", f"スコア{confidence:.0%}（このような所見には較正されていません）"
+            f"Score {percent(confidence)}, not calibrated for such a finding",
+            f"スコア{percent(confidence)}（このような所見には較正されていません）",
         )
     share = percent(confidence)
     return say(f"Confidence {share} ({_level(say, confidence)})", f"確信度{share}（{_level(say, confidence)}）")
@@ -94,7 +95,7 @@ def _if_changed(facts: Facts, claim: Claim) -> tuple[Clause, ...]:
     known = [(_CHANGES[name], then) for name, then in claim.if_changed if name in _CHANGES]
     if not known:
         return ()
-    parts = facts.say(", ", "、").join(facts.say(f"{en} {then:.0%}", f"{ja}{then:.0%}") for (en, ja, _), then in known)
+    parts = facts.say(", ", "、").join(facts.say(f"{en} {percent(then)}", f"{ja}{percent(then)}") for (en, ja, _), then in known)
     text = facts.say(
         f"Scored again by the classifier alone, the lesion would get: {parts}.", f"分類器による再評価では、{parts}となります。"
     )

@@ -102,5 +102,5 @@ def test_a_training_may_take_another_seed(tmp_path, monkeypatch, kind, name):
 
 def test_a_task_that_cannot_begin_from_other_weights_says_which_can(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "task_named", lambda _: TrainableTask())
-    with pytest.raises(ShokenError, match=r"bright_ct does not begin from other weights \(accepted: .*lung_nodule_ct"):
+    with pytest.raises(ShokenError, match=r"bright_ct does not begin from other weights or another seed \(accepted: .*lung_nodule_ct"):
         training.run_training("bright_ct", tmp_path, Settings(), lambda _: None, origin=training.Origin("current"))

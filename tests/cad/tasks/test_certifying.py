@@ -109,7 +109,7 @@ def test_held_out_figures_are_counts():
     assert found["share of slices discarded by triage"].value == pytest.approx((0.5 + 0.5 + 1) / 3)
     assert found["share of slices with nothing shown"].value == pytest.approx((4 / 6 + 1 + 1) / 3)
     assert found["sensitivity at 8 false positives a scan"].value == 1.0
-    assert found["lesions of 15 mm and more shown"].value is None
+    assert found["lesions of 30 mm and more shown"].value is None
 
 
 def test_what_a_stage_is_worth_is_told_by_leaving_it_out():
