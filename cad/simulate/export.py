@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cad.simulate.head import HeadLesionSpec, HeadPlan, simulate_head
+from cad.simulate.head import HeadLesionSpec, HeadPlan, Sequence, simulate_head, simulate_sequences
 from cad.simulate.nodules import NoduleSpec
 from cad.simulate.patients import JAPANESE, LATIN, UTF8, FakePatient, fake_patient
 from cad.simulate.phantom import LesionTruth, Phantom
@@ -28,7 +28,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class StudyTruth:
-    """What one written study holds. `folder` is relative to OUT; `expected` is "screened" or the refusal's reason.
+    """What one written study holds. `folder` is relative to OUT and holds the `files` of its first series; `expected` is "screened" or
+    the refusal's reason.
 
     `aorta_max_mm` is the widest true outer diameter (None outside the chest), `aorta_widest_mm` where it is (x, y, z).
     `days_before` tells a prior: how long before the patient's other study it was.
@@ -50,13 +51,14 @@ class StudyTruth:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """One study to make: its plan, how it looks, and which name script its patient has."""
+    """One study to make: its plan, how it looks, which name script its patient has, and which sequences of a head lie beside the first."""
 
     plan: ThoraxPlan | HeadPlan
     look: SeriesLook
     charset: tuple[str, ...]
     extras: tuple[str, ...] = ()
     prior: PriorVisit | None = None
+    beside: tuple[Sequence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class PriorVisit:
 
 
 def demo_export(out: Path, seed: int, progress: Progress = lambda _: None) -> tuple[StudyTruth, ...]:
-    """The export of `shoken demo`: two chests with nodules, one with a prior, a normal one, a wide aorta, a gap, a head MR, strays."""
+    """The export of `shoken demo`: two chests with nodules, one of them with a prior, a normal one, a wide aorta, a gap, a head, strays."""
     return _write(out, seed, _demo_orders(), progress)
 
 
@@ -112,7 +114,7 @@ def _demo_orders() -> tuple[_Order, ...]:
         _Order(replace(chest, nodules=faint, kernel="sharp", noise_hu=18), replace(SeriesLook(), kernel="B60f"), LATIN),
         _Order(chest, SeriesLook(manufacturer="CANON", kernel="FC08"), UTF8),
         _Order(replace(chest, aorta_max_mm=52, contrast=True), replace(iodine, description="Aorta CE"), LATIN, ("capture",)),
-        _Order(HeadPlan(lesions=mets), brain, UTF8),
+        _Order(HeadPlan(lesions=mets), brain, UTF8, beside=("FLAIR", "T2", "T1")),
         _Order(replace(chest, shape=(104, 256, 256), spacing_mm=(2.75, 1.4, 1.4)), gap, JAPANESE),
     )
 
@@ -163,9 +165,14 @@ def _prior_study(out: Path, folder: str, seed: int, order: _Order, plan: ThoraxP
 
 
 def _study(out: Path, folder: str, seed: int, order: _Order, who: FakePatient | None = None) -> StudyTruth:
-    patient, plan = who or fake_patient(seed, order.charset), order.plan
-    phantom = simulate_thorax(seed, plan) if isinstance(plan, ThoraxPlan) else simulate_head(seed, plan)
+    patient = who or fake_patient(seed, order.charset)
+    phantom, beside = _scanned(seed, order)
     written = write_series(phantom.volume, out / folder / "SE1", patient, seed, order.look)
+    for number, (sequence, other) in enumerate(beside.items(), start=1):
+        look = replace(
+            order.look, description=f"{sequence} TRA", sequence=sequence, contrast="", series_number=order.look.series_number + number
+        )
+        write_series(other.volume, out / folder / f"SE{number + 1}", patient, seed, look)
     for extra in order.extras:
         _extra(out / folder, extra, phantom, patient, seed, order.look)
     truth = StudyTruth(
@@ -180,6 +187,16 @@ def _study(out: Path, folder: str, seed: int, order: _Order, who: FakePatient | 
         lesions=phantom.lesions,
     )
     return _with_aorta(truth, phantom)
+
+
+def _scanned(seed: int, order: _Order) -> tuple[Phantom, dict[Sequence, Phantom]]:
+    """The phantom of the study's first series, and those of the sequences beside it."""
+    if isinstance(order.plan, ThoraxPlan):
+        return simulate_thorax(seed, order.plan), {}
+    if not order.beside:
+        return simulate_head(seed, order.plan), {}
+    first, *others = simulate_sequences(seed, order.plan, (order.plan.sequence, *order.beside)).items()
+    return first[1], dict(others)
 
 
 def _with_aorta(truth: StudyTruth, phantom: Phantom) -> StudyTruth:

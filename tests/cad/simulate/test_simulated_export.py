@@ -11,14 +11,14 @@ import pytest
 
 from cad.simulate import export as module
 from cad.simulate.export import StudyTruth, demo_export, simulate_export
-from cad.simulate.head import HeadPlan
+from cad.simulate.head import HeadPlan, Sequence
 from cad.simulate.thorax import ThoraxPlan
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same orders on coarse grids, so that a test takes seconds."""
-    thorax, head = module.simulate_thorax, module.simulate_head
+    thorax, head, heads = module.simulate_thorax, module.simulate_head, module.simulate_sequences
 
     def small_thorax(seed: int, plan: ThoraxPlan) -> object:
         return thorax(seed, replace(plan, shape=(78, 52, 56), spacing_mm=(3.6, 7, 7)))
@@ -26,8 +26,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     def small_head(seed: int, plan: HeadPlan) -> object:
         return head(seed, replace(plan, shape=(40, 50, 40), spacing_mm=(4.5, 5, 5)))
 
+    def small_sequences(seed: int, plan: HeadPlan, sequences: tuple[Sequence, ...]) -> object:
+        return heads(seed, replace(plan, shape=(40, 50, 40), spacing_mm=(4.5, 5, 5)), sequences)
+
     monkeypatch.setattr(module, "simulate_thorax", small_thorax)
     monkeypatch.setattr(module, "simulate_head", small_head)
+    monkeypatch.setattr(module, "simulate_sequences", small_sequences)
 
 
 @pytest.mark.usefixtures("small")
@@ -44,7 +48,11 @@ def test_the_demo_holds_what_it_promises(tmp_path: Path) -> None:
     assert {lesion.kind for t in truths for lesion in t.lesions} >= {"solid", "part_solid", "ground_glass", "calcified", "ring"}
     names = {p.name for p in (tmp_path / "DICOM").rglob("*") if p.is_file()}
     assert "VIEWER.INI" in names
-    assert sum(1 for p in (tmp_path / "DICOM").rglob("*") if p.is_file()) == sum(t.files for t in truths) + 3
+    assert sum(1 for p in (tmp_path / "DICOM").rglob("*") if p.is_file()) == sum(t.files for t in truths) + 3 + 3 * 40
+    series = [pydicom.dcmread(next((tmp_path / truths[5].folder).parent.glob(f"SE{n}/*")), stop_before_pixels=True) for n in (1, 2, 3, 4)]
+    assert len({header.StudyInstanceUID for header in series} | {header.FrameOfReferenceUID for header in series}) == 2
+    assert len({header.SeriesInstanceUID for header in series}) == 4
+    assert [header.SeriesDescription for header in series] == ["T1 MPRAGE CE", "FLAIR TRA", "T2 TRA", "T1 TRA"]
 
 
 @pytest.mark.usefixtures("small")
