@@ -20,11 +20,10 @@ from cad.datasets.layout import Book, Wanted
 from cad.datasets.lidc import Lidc
 from cad.errors import Refusal
 from cad.networks import LoadedModel
-from cad.prepare.inputs import close_up, network_input, patch_grid, scaled
+from cad.prepare.inputs import network_input, patch_grid
 from cad.prepare.resample import resample
 from cad.score.structures import WITH_READER, Row, by_structure, score_readers, score_truth
-from cad.segment.components import component_at
-from cad.segment.network import probability
+from cad.segment.outline import outlined
 from cad.space import Grid
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.task import TaskResult, task_named
@@ -123,8 +122,8 @@ def pointed(lesion: Lesion, near: Grid, model: LoadedModel) -> tuple[Volume, dic
     patch = patch_grid((x, y, z), rule.patch_voxels, rule.patch_spacing_mm)
     at = np.rint(patch.to_index(lesion.agreed.grid.to_mm(inside)))
     held = float(((at >= 0) & (at < patch.shape)).all(axis=1).mean())
-    close = scaled(close_up(lesion.image, (x, y, z), rule.patch_voxels, rule), seen.low, seen.high)
-    soft = component_at(probability(close, model.forward("segment")), (x, y, z))
+    close = seen.closely(lesion.image, (x, y, z), rule.patch_voxels, rule)
+    _, soft = outlined(lesion.image, seen, (x, y, z), rule, model.forward("segment"), close)
     return placed(soft, near), {"share_of_the_lesion_in_the_close_up": round(held, 3)}
 
 

@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Literal
 
 FIELDS = frozenset(
@@ -33,17 +34,21 @@ def configure(level: str = "warning") -> None:
             structlog.processors.KeyValueRenderer(key_order=["at_utc", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when a line is written
         cache_logger_on_first_use=False,
     )
 
 
 def log(level: Literal["info", "warning", "error"], event: str, **fields: object) -> None:
-    """One line, where logs were set up (the command line and its workers do); a program that only imports this says nothing."""
+    """One line, where logs were set up (the command line and its workers do); a program that only imports this says nothing.
+
+    A terminal that is gone or a full disk behind stderr ends no run.
+    """
     import structlog
 
     if structlog.is_configured():
-        getattr(structlog.get_logger(), level)(event, **fields)
+        with suppress(OSError, ValueError):
+            getattr(structlog.get_logger(), level)(event, **fields)
 
 
 def only_listed_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
