@@ -58,10 +58,10 @@ class Trainable(Protocol):
 
 @runtime_checkable
 class Continuable(Protocol):
-    """A task whose training may begin from the weights of an earlier version."""
+    """A task whose training may begin from the weights of an earlier version, or from another seed."""
 
     def train_from(self, start: Start, folder: Path, progress: Say) -> TrainedModel:
-        """Train into a folder as `Trainable.train` does, from the networks of `start`."""
+        """Train into a folder as `Trainable.train` does, from `start`."""
         ...
 
 

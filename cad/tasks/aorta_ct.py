@@ -165,7 +165,7 @@ class AortaTask:
         return self.train_from(NOTHING, folder, progress)
 
     def train_from(self, start: Start, folder: Path, progress: Progress) -> TrainedModel:
-        """The same from the weights of an earlier version."""
+        """The same from `start`: the weights of an earlier version, or another seed."""
         from cad.tasks.aorta_recipe import RECIPE
         from cad.tasks.training import train_aorta
 

@@ -45,9 +45,9 @@ class Start:
     @property
     def option(self) -> str:
         """What is added to the training command to begin here."""
-        if not self.networks:
-            return ""
-        return f" --from {self.source.split()[-1]}" + (f" --freeze {self.frozen:g}" if self.frozen else "")
+        begun = f" --from {self.source.split()[-1]}" if self.networks else ""
+        held = f" --freeze {self.frozen:g}" if self.networks and self.frozen else ""
+        return begun + held + ("" if self.seed is None else f" --seed {self.seed}")
 
     def taken(self, steps: Mapping[str, int]) -> dict[str, int]:
         """The steps of a budget that are taken: of a stage begun from other weights "<stage>_further", where there is that."""

@@ -43,4 +43,5 @@ def test_steps_without_a_further_are_taken_as_they_are() -> None:
     assert NOTHING.taken({"triage": 3, "triage_hard": 2}) == {"triage": 3, "triage_hard": 2}
     held = Start({"segment": torch.nn.Identity()}, 0.5, "aorta_ct 1", "ab" * 32)
     assert held.option == " --from 1 --freeze 0.5"
+    assert Start({}, seed=8).option == " --seed 8"
     assert "50% of each network frozen" in held.said
