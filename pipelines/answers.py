@@ -40,9 +40,11 @@ def answers(out: Path, version: ModelVersion) -> Answers:
     unsure, stale = set[str](), 0
     for name in sorted(path.name for path in (out / "cases").glob("case-*")):
         case = case_file(out, name)
-        for finding, verdict in _told(case, verdicts.latest(name), version) if case else ():
+        if case is None:
+            continue
+        for finding, verdict in _told(case, verdicts.latest(name), version):
             place = digest_of(name, version.name, *(f"{value:g}" for value in finding["centre_mm"]))
-            if case is None or verdict.case_sha256 != case.sha256:
+            if verdict.case_sha256 != case.sha256:
                 stale += 1
             elif verdict.verdict in OUTCOMES:
                 found.append(_answered(place, finding, verdict, case, out / "cases" / name / FEATURES, version))

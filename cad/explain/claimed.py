@@ -51,12 +51,9 @@ def _confidence(facts: Facts, confidence: float, claim: Claim, grounds: Reasons,
 
 
 def _sure(say: Callable[[str, str], str], confidence: float, claim: Claim) -> str:
-    if not claim.calibrated:
-        return say(
-            f"Score {percent(confidence)}, not calibrated for such a finding",
-            f"スコア{percent(confidence)}（このような所見には較正されていません）",
-        )
     share = percent(confidence)
+    if not claim.calibrated:
+        return say(f"Score {share}, not calibrated for such a finding", f"スコア{share}（このような所見には較正されていません）")
     return say(f"Confidence {share} ({_level(say, confidence)})", f"確信度{share}（{_level(say, confidence)}）")
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cad.prepare.inputs import near
-from cad.prepare.register import Registration, matrix_of, one_thread
+from cad.prepare.register import Registration, affine_of, matrix_of, one_thread
 from cad.prepare.resample import to_itk
 from cad.space import FloatArray, Grid, Point
 from cad.volume import Volume
@@ -55,10 +55,11 @@ def alongside(
     current = near(scans[1], _cube(centre_mm, half, 5.0))
     now = _moved(outlines[1], grid, _NO_MOTION, 0.0)
     hidden = np.maximum(now.voxels, _moved(outlines[0], grid, start, 0.0).voxels) >= 0.5
-    placed = _placed(prior, _moved(current, grid, _NO_MOTION, OUTSIDE), hidden, start, centre_mm)
+    here = _moved(current, grid, _NO_MOTION, OUTSIDE)
+    placed = _placed(prior, here, hidden, start, centre_mm)
     return Alongside(
         prior=_moved(prior, grid, placed, OUTSIDE),
-        current=_moved(current, grid, _NO_MOTION, OUTSIDE),
+        current=here,
         prior_outline=_moved(outlines[0], grid, placed, 0.0),
         current_outline=now,
         slices_mm=(scans[0].grid.spacing_mm[0], scans[1].grid.spacing_mm[0]),
@@ -144,12 +145,9 @@ def _moved(volume: Volume, grid: Grid, to_volume: FloatArray, fill: float) -> Vo
     """The volume on a grid of the current scan, linear, float32."""
     import SimpleITK as sitk
 
-    placed = sitk.AffineTransform(3)
-    placed.SetMatrix([float(x) for x in to_volume[:3, :3].ravel()])
-    placed.SetTranslation([float(x) for x in to_volume[:3, 3]])
     like = to_itk(np.zeros(grid.shape, dtype=np.uint8), grid)
     image = to_itk(np.asarray(volume.voxels, dtype=np.float32), volume.grid)
-    seen = sitk.Resample(image, like, placed, sitk.sitkLinear, fill, sitk.sitkFloat32)
+    seen = sitk.Resample(image, like, affine_of(to_volume), sitk.sitkLinear, fill, sitk.sitkFloat32)
     return Volume(sitk.GetArrayFromImage(seen), grid, volume.unit, volume.modality)
 
 

@@ -166,6 +166,16 @@ def matrix_of(rigid: Any) -> FloatArray:
     return matrix
 
 
+def affine_of(matrix: FloatArray) -> Any:
+    """A 4x4 as a SimpleITK transform."""
+    import SimpleITK as sitk
+
+    placed = sitk.AffineTransform(3)
+    placed.SetMatrix([float(x) for x in matrix[:3, :3].ravel()])
+    placed.SetTranslation([float(x) for x in matrix[:3, 3]])
+    return placed
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """The metric's sums in one order: with several threads the last digits are left to chance, and so would be the map's."""
@@ -195,9 +205,7 @@ def _free(prior: Volume, current: Volume, wheres: Sequence[Volume], rigid: Float
     """The displacement left after the rigid step, in the prior's frame, on the grid of the finest picture."""
     import SimpleITK as sitk
 
-    placed = sitk.AffineTransform(3)
-    placed.SetMatrix([float(x) for x in rigid[:3, :3].ravel()])
-    placed.SetTranslation([float(x) for x in rigid[:3, 3]])
+    placed = affine_of(rigid)
     field, grid = None, current.grid
     for spacing_mm, iterations in FREE_STEPS:
         there, here = (grey_scan(volume, where, spacing_mm) for volume, where in zip((prior, current), wheres, strict=True))

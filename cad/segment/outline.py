@@ -26,13 +26,12 @@ def outlined(
     away: it knows lesions by their form, and a mass of 80 mm at 2 mm looks like one of 40 mm at 1 mm.
     """
     chosen = near[0], component_at(probability(near[0], network, near[1]), centre_mm)
-    edge_mm = rule.patch_voxels * rule.patch_spacing_mm
     for times in COARSER:
         wide, pixels = seen.closely(volume, centre_mm, rule.patch_voxels, rule, times * rule.patch_spacing_mm)
         soft = component_at(probability(wide, network, pixels), centre_mm)
-        if _reach_mm(soft) <= TOO_WIDE * edge_mm:
+        if _reach_mm(soft) <= TOO_WIDE * rule.patch_voxels * max(chosen[0].grid.spacing_mm):
             break
-        chosen, edge_mm = (wide, soft), times * rule.patch_voxels * rule.patch_spacing_mm
+        chosen = wide, soft
     return chosen
 
 

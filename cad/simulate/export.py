@@ -195,8 +195,8 @@ def _scanned(seed: int, order: _Order) -> tuple[Phantom, dict[Sequence, Phantom]
         return simulate_thorax(seed, order.plan), {}
     if not order.beside:
         return simulate_head(seed, order.plan), {}
-    first, *others = simulate_sequences(seed, order.plan, (order.plan.sequence, *order.beside)).items()
-    return first[1], dict(others)
+    scanned = simulate_sequences(seed, order.plan, (order.plan.sequence, *order.beside))
+    return scanned.pop(order.plan.sequence), scanned
 
 
 def _with_aorta(truth: StudyTruth, phantom: Phantom) -> StudyTruth:

@@ -228,7 +228,7 @@ class CascadeTask:
         return self.train_from(NOTHING, folder, progress)
 
     def train_from(self, start: Start, folder: Path, progress: Progress) -> TrainedModel:
-        """The same from the weights of an earlier version."""
+        """The same from `start`: the weights of an earlier version, or another seed."""
         from cad.tasks.training import train_detection
 
         return train_detection(self.recipe(), self, folder, progress, start)
@@ -243,7 +243,7 @@ class CascadeTask:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
     def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
-        soft, measurements = self.look_closely(suspect, scene.volume, scene.seen, scene.model)
+        soft, measurements = self.look_closely(suspect, scene.volume, scene.seen, scene.settings.rule, scene.model)
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), suspect.pixels
         near = resample_labels(mask, suspect.close_up.grid)
@@ -267,12 +267,11 @@ class CascadeTask:
         return finding, Exhibit(self.name, rank, scene.volume, mask, heat, features=features)
 
     def look_closely(
-        self, suspect: Suspect, volume: Volume, seen: NetworkInput, model: LoadedModel
+        self, suspect: Suspect, volume: Volume, seen: NetworkInput, rule: InputRule, model: LoadedModel
     ) -> tuple[Volume, tuple[Measurement, ...]]:
         """The outline of a suspect of `volume` as probabilities, and everything measured of it."""
-        rule, network = CascadeSettings.from_dict(model.settings).rule, model.forward("segment")
         near = (suspect.close_up, suspect.pixels)
-        shown, soft = outlined(volume, seen, suspect.candidate.centre_mm, rule, network, near)
+        shown, soft = outlined(volume, seen, suspect.candidate.centre_mm, rule, model.forward("segment"), near)
         return soft, self._measure(shown, soft, seen.region)
 
     def _claim(self, suspect: Suspect, mask: Volume, scene: _Scene) -> Claim:

@@ -32,7 +32,7 @@ def _known(task: CascadeTask, model: LoadedModel, case: TrainingCase) -> Iterato
     for suspect in suspects_from(case.source, proposed, case.seen, settings.sight, model):
         if suspect.logit < settings.thresholds.reduce:
             continue
-        _, measurements = task.look_closely(suspect, case.source, case.seen, model)
+        _, measurements = task.look_closely(suspect, case.source, case.seen, settings.rule, model)
         features = finding_features(suspect.pixels, model.stage("reduce"), measurements)
         outcome = "lesion" if lesion_at(case, suspect.candidate.centre_mm) else "look_alike"
         yield KnownCase(features, outcome, SIMULATED, _value(measurements, "long_axis"), _label(measurements, "texture"))

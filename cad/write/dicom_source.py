@@ -122,7 +122,7 @@ class OnFrames:
 
     def cut(self, wanted: NDArray[np.bool_]) -> OnFrames:
         """Only the box that holds every wanted value, of which there is one at least."""
-        box = tuple(_span(np.asarray(wanted.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
+        box = _box(wanted)
         moved = [slice(old.start + new.start, old.start + new.stop) for old, new in zip(self.part, box, strict=True)]
         return OnFrames(self.values[box], (moved[0], moved[1], moved[2]))
 
@@ -268,16 +268,16 @@ def _fit(keyword: str, text: str) -> str | list[str]:
 def _trimmed(volume: Volume) -> Volume:
     """The part of a volume that is not zero: an outline on the whole scan's grid is sampled no longer than one on a crop."""
     nonzero = np.asarray(volume.voxels != 0)
-    used = [np.asarray(nonzero.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not used[0].any():
+    if not nonzero.any():
         return volume
-    part = tuple(_span(each) for each in used)
+    part = _box(nonzero)
     return Volume(volume.voxels[part], volume.grid.crop([span.start for span in part], [span.stop - span.start for span in part]))
 
 
-def _span(used: NDArray[np.bool_]) -> slice:
-    found = np.flatnonzero(used)
-    return slice(int(found[0]), int(found[-1]) + 1)
+def _box(used: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds every used value, of which there is one at least."""
+    lines = (np.flatnonzero(used.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
+    return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in lines)
 
 
 def _window(volume: Volume, frame: Frame, source: Source) -> tuple[slice, slice] | None:

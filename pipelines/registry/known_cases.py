@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT = "shoken-known-cases-1"
 READER = "reader"
 OUTCOMES = {"accept": "confirmed", "reject": "dismissed"}
+_ACCEPTED = "the file as `shoken models index TASK --verdicts OUT` wrote it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +108,23 @@ def _repeats(case: Answered, before: Mapping[str, Answered]) -> bool:
 def _read(path: Path, model_sha256: str) -> tuple[Answered, ...]:
     from cad.explain.similar import KnownCase
 
-    document, accepted = _document(path), "the file as `shoken models index TASK --verdicts OUT` wrote it"
+    document = _document(path)
     try:
         rows = document["cases"]
         if document["format"] != FORMAT or document["digest"] != _digest(rows):
-            raise ModelError("its content does not have its digest: it was changed", subject=path.name, accepted=accepted)
+            raise ModelError("its content does not have its digest: it was changed", subject=path.name, accepted=_ACCEPTED)
         if document["model_sha256"] != model_sha256:
-            raise ModelError("was made of another model's features", subject=path.name, accepted=accepted)
+            raise ModelError("was made of another model's features", subject=path.name, accepted=_ACCEPTED)
         return tuple(Answered(**{**row, "known": KnownCase(**row["known"])}) for row in rows)
     except (KeyError, TypeError) as error:
-        raise ModelError(f"not readable as known cases ({type(error).__name__})", subject=path.name, accepted=accepted) from None
+        raise ModelError(f"not readable as known cases ({type(error).__name__})", subject=path.name, accepted=_ACCEPTED) from None
 
 
 def _document(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        accepted = "the file as `shoken models index TASK --verdicts OUT` wrote it"
-        raise ModelError(f"not readable as known cases ({type(error).__name__})", subject=path.name, accepted=accepted) from None
+        raise ModelError(f"not readable as known cases ({type(error).__name__})", subject=path.name, accepted=_ACCEPTED) from None
 
 
 def _digest(rows: object) -> str:
