@@ -56,7 +56,7 @@ class Grid:
     @property
     def spacing_mm(self) -> Point:
         """Distance of neighbouring centres along (slice, row, column)."""
-        return _point(np.linalg.norm(self.affine[:3, :3], axis=0))
+        return as_point(np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
     def voxel_mm3(self) -> float:
@@ -66,7 +66,7 @@ class Grid:
     @property
     def origin_mm(self) -> Point:
         """LPS position of the centre of voxel (0, 0, 0)."""
-        return _point(self.affine[:3, 3])
+        return as_point(self.affine[:3, 3])
 
     def to_mm(self, index: ArrayLike) -> FloatArray:
         """Indices (..., 3) in (slice, row, column) order to LPS millimetres (..., 3)."""
@@ -104,7 +104,7 @@ class Grid:
         top = np.asarray(self.shape) - 0.5
         corners = np.array([[(-0.5, top[a])[bit >> a & 1] for a in range(3)] for bit in range(8)])
         mm = self.to_mm(corners)
-        return Box(_point(mm.min(axis=0)), _point(mm.max(axis=0)))
+        return Box(as_point(mm.min(axis=0)), as_point(mm.max(axis=0)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self.shape == other.shape and np.array_equal(self.affine, other.affine)
@@ -123,12 +123,12 @@ class Box:
     @property
     def centre_mm(self) -> Point:
         """The middle of the box."""
-        return _point((np.asarray(self.low_mm) + np.asarray(self.high_mm)) / 2)
+        return as_point((np.asarray(self.low_mm) + np.asarray(self.high_mm)) / 2)
 
     @property
     def size_mm(self) -> Point:
         """Edge lengths along x, y, z."""
-        return _point(np.asarray(self.high_mm) - np.asarray(self.low_mm))
+        return as_point(np.asarray(self.high_mm) - np.asarray(self.low_mm))
 
     def contains(self, point_mm: Sequence[float]) -> bool:
         """Whether a point lies inside or on the border."""
@@ -138,9 +138,10 @@ class Box:
     def cube(cls, centre_mm: Sequence[float], edge_mm: float) -> Self:
         """A cube of the given edge around a point."""
         centre = np.asarray(centre_mm, dtype=np.float64)
-        return cls(_point(centre - edge_mm / 2), _point(centre + edge_mm / 2))
+        return cls(as_point(centre - edge_mm / 2), as_point(centre + edge_mm / 2))
 
 
-def _point(values: ArrayLike) -> Point:
+def as_point(values: ArrayLike) -> Point:
+    """Three numbers of an array as a point: plain floats, x y z."""
     x, y, z = (float(v) for v in np.asarray(values, dtype=np.float64))
     return x, y, z

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cad.datasets.layout import DataSetError
 from cad.datasets.scan import LabelledScan, Lesion, Mark, Patch
-from cad.space import Grid, Point
+from cad.space import Grid, as_point
 from cad.volume import Volume
 from cad.write.folder import write_file
 
@@ -117,12 +117,8 @@ def _lesion_back(stored: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Les
         start = mark["start"]
         patch = None if start is None else Patch((start[0], start[1], start[2]), arrays[f"mask_{stored['number']}_{n}"])
         traits = tuple((str(name), int(rating)) for name, rating in mark["traits"])
-        marks.append(Mark(mark["reader"], mark["answer"], _point(mark["centre_mm"]), mark["diameter_mm"], traits, patch))
+        marks.append(Mark(mark["reader"], mark["answer"], as_point(mark["centre_mm"]), mark["diameter_mm"], traits, patch))
     return Lesion(stored["number"], tuple(marks), stored["kind"], stored["agreed"])
-
-
-def _point(values: list[float]) -> Point:
-    return values[0], values[1], values[2]
 
 
 def facts_of(scan: LabelledScan) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cad.detect.triage import coarsened
 from cad.finding import Candidate
 from cad.inference import dense_map
 from cad.prepare.inputs import NetworkInput
-from cad.space import Grid
+from cad.space import Grid, as_point
 from cad.volume import Volume
 
 SLAB_MARGIN = 8
@@ -76,9 +76,9 @@ def _candidate(heat: Float32Array, peak: NDArray[np.int_], grid: Grid) -> Candid
     (part,) = find_objects((labels == number).astype(np.int8))
     corner = start + [s.start for s in part]
     local = np.where(labels[part] == number, near[part], 0)
-    x, y, z = (float(v) for v in grid.to_mm(np.add(center_of_mass(local), corner)))
+    centre_mm = as_point(grid.to_mm(np.add(center_of_mass(local), corner)))
     bounds = grid.crop([int(c) for c in corner], local.shape).box()
-    return Candidate(centre_mm=(x, y, z), box_mm=bounds, scores=(("propose", score),))
+    return Candidate(centre_mm, box_mm=bounds, scores=(("propose", score),))
 
 
 def _slabs(kept: NDArray[np.bool_]) -> list[tuple[int, int]]:

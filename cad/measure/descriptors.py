@@ -15,7 +15,7 @@ from scipy import ndimage
 from cad.finding import Measurement
 from cad.measure.mesh import Mesh, mesh_of
 from cad.measure.surface import outline
-from cad.space import Grid
+from cad.space import Grid, as_point
 from cad.volume import Volume
 
 SMALLEST_MM = 6.0
@@ -104,7 +104,7 @@ def lung_location(mask: Volume, lung: Volume) -> Measurement:
     low, high = own[:, 2].min(), own[:, 2].max()
     third = int(np.clip((centre[2] - low) / max(high - low, 1e-6) * 3, 0, 2))
     label = f"{'left' if left else 'right'}_{('lower', 'middle', 'upper')[third]}_zone"
-    return Measurement("location", None, "", method, label=label, position_mm=(float(centre[0]), float(centre[1]), float(centre[2])))
+    return Measurement("location", None, "", method, label=label, position_mm=as_point(centre))
 
 
 def brain_location(mask: Volume, brain: Volume) -> Measurement:
@@ -116,7 +116,7 @@ def brain_location(mask: Volume, brain: Volume) -> Measurement:
     beyond = float(centre[0] - (points[:, 0].min() + points[:, 0].max()) / 2)
     side = "left_hemisphere" if beyond > 0 else "right_hemisphere"
     label = "midline" if abs(beyond) <= MIDLINE_MM else side
-    return Measurement("location", None, "", method, label=label, position_mm=(float(centre[0]), float(centre[1]), float(centre[2])))
+    return Measurement("location", None, "", method, label=label, position_mm=as_point(centre))
 
 
 def _thin_share(mask: Volume) -> float:

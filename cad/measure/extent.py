@@ -19,7 +19,7 @@ from skimage.measure import find_contours
 from cad.finding import Measurement
 from cad.measure.mesh import mesh_of
 from cad.measure.surface import Outline, outline
-from cad.space import FloatArray, Point
+from cad.space import FloatArray, Point, as_point
 from cad.volume import Volume
 
 EXTENT_UNITS = {"long_axis": "mm", "short_axis": "mm", "volume": "mm3", "effective_diameter": "mm", "longest_diameter_3d": "mm"}
@@ -40,7 +40,7 @@ class Axis:
     @property
     def middle_mm(self) -> Point:
         """The point half way."""
-        return _point((np.asarray(self.start_mm) + np.asarray(self.end_mm)) / 2)
+        return as_point((np.asarray(self.start_mm) + np.asarray(self.end_mm)) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _volume_measurements(mask: Volume, shape: Outline) -> tuple[Measurement, ...
     value, method = amount, "sum of the voxels' shares; interval from the boundary"
     length, first, second = surface.longest_diameter()
     slack = (_ball_diameter(high) - _ball_diameter(low)) / 2
-    centre = _point(surface.vertices_mm.mean(axis=0))
+    centre = as_point(surface.vertices_mm.mean(axis=0))
     return (
         Measurement("volume", value, "mm3", method, (low, high), position_mm=centre),
         Measurement("effective_diameter", _ball_diameter(value), "mm", "ball of equal volume", (_ball_diameter(low), _ball_diameter(high))),
@@ -114,7 +114,7 @@ def _volume_measurements(mask: Volume, shape: Outline) -> tuple[Measurement, ...
             "mm",
             "sub-voxel surface",
             (length - slack, length + slack),
-            position_mm=_point((first + second) / 2),
+            position_mm=as_point((first + second) / 2),
         ),
     )
 
@@ -202,13 +202,8 @@ def _longest_chord(u: FloatArray, v: FloatArray, cut: float) -> tuple[float, flo
 def _axis(shape: Outline, index: int, ends: FloatArray) -> Axis:
     spacing = np.asarray(shape.grid.spacing_mm[1:])
     points = shape.grid.to_mm(np.column_stack([np.full(2, index), ends / spacing]))
-    return Axis(_point(points[0]), _point(points[1]))
+    return Axis(as_point(points[0]), as_point(points[1]))
 
 
 def _unmeasured(name: str, reason: str) -> Measurement:
     return Measurement(name, None, EXTENT_UNITS[name], "sub-voxel outline", outcome=reason)
-
-
-def _point(values: FloatArray) -> Point:
-    x, y, z = (float(v) for v in values)
-    return x, y, z

@@ -17,7 +17,7 @@ from scipy import ndimage
 from cad.prepare.inputs import near
 from cad.prepare.register import Registration, affine_of, matrix_of, one_thread
 from cad.prepare.resample import to_itk
-from cad.space import FloatArray, Grid, Point
+from cad.space import FloatArray, Grid, Point, as_point
 from cad.volume import Volume
 
 VOXEL_MM = 0.8
@@ -50,7 +50,7 @@ def alongside(
     half = min(MOST_HALF_MM, max(LEAST_HALF_MM, radius_mm + AROUND_MM))
     grid = _cube(centre_mm, half, VOXEL_MM)
     start = _start(found, centre_mm)
-    there = _point(found.to_prior([centre_mm])[0])
+    there = as_point(found.to_prior([centre_mm])[0])
     prior = near(scans[0], _cube(there, 1.5 * half + FARTHEST_MM, 5.0))
     current = near(scans[1], _cube(centre_mm, half, 5.0))
     now = _moved(outlines[1], grid, _NO_MOTION, 0.0)
@@ -154,8 +154,3 @@ def _moved(volume: Volume, grid: Grid, to_volume: FloatArray, fill: float) -> Vo
 def _cube(centre_mm: Point, half_mm: float, voxel_mm: float) -> Grid:
     count = round(2 * half_mm / voxel_mm) + 1
     return Grid.axial((count,) * 3, (voxel_mm,) * 3, [float(c) - voxel_mm * (count - 1) / 2 for c in centre_mm])
-
-
-def _point(values: FloatArray) -> Point:
-    x, y, z = (float(v) for v in values)
-    return x, y, z

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.space import FloatArray, Grid
+from cad.space import FloatArray, Grid, as_point
 
 Field = NDArray[np.floating[Any]]
 Window = tuple[slice, slice]  # rows, columns
@@ -32,7 +32,7 @@ class Lattice:
     def spanning(cls, low_mm: Sequence[float], high_mm: Sequence[float], step_mm: float) -> Lattice:
         """The lattice from corner `low_mm` to at least `high_mm`, both (x, y, z)."""
         nx, ny, nz = (int(np.ceil((b - a) / step_mm)) + 1 for a, b in zip(low_mm, high_mm, strict=True))
-        return cls((float(low_mm[0]), float(low_mm[1]), float(low_mm[2])), step_mm, (nz, ny, nx))
+        return cls(as_point(low_mm), step_mm, (nz, ny, nx))
 
     def mesh(self) -> tuple[Field, Field, Field]:
         """x (1, 1, nx), y (1, ny, 1), z (nz, 1, 1) in mm, ready to broadcast."""

@@ -23,7 +23,7 @@ from cad.simulate.nodules import Nodule, NoduleSpec, inside_lung, painted, place
 from cad.simulate.phantom import LesionTruth, Phantom
 from cad.simulate.tubes import Tubes
 from cad.simulate.visits import FIRST, Visit
-from cad.space import Grid, Point
+from cad.space import Grid, as_point
 from cad.volume import Volume
 
 _MIDDLE_Z = -42.0  # half way between the lung tops and the deepest recess
@@ -128,7 +128,7 @@ def _add_nodules(stack: Field, lungs: NDArray[np.uint8], grid: Grid, chest: _Che
         mark(labels, drawn, number)
         lungs[labels == number] = 1
         volume, centre = true_extent(nodule.shape, lambda points: inside_lung(chest.form, points))
-        lesions.append(LesionTruth(number, nodule.spec.kind, _point(centre), float((6 * volume / np.pi) ** (1 / 3)), volume))
+        lesions.append(LesionTruth(number, nodule.spec.kind, as_point(centre), float((6 * volume / np.pi) ** (1 / 3)), volume))
     return labels, tuple(lesions)
 
 
@@ -160,13 +160,9 @@ def _phantom(
     return Phantom(
         volume=volume,
         lesion_labels=mask(labels),
-        lesions=tuple(replace(lesion, centre_mm=_point(visit.where(np.asarray(lesion.centre_mm), grid))) for lesion in lesions),
+        lesions=tuple(replace(lesion, centre_mm=as_point(visit.where(np.asarray(lesion.centre_mm), grid))) for lesion in lesions),
         lungs=mask(lungs),
         aorta=mask((canvases.aorta.whole(grid.shape) >= 128).astype(np.uint8)),
-        aorta_centreline_mm=tuple(_point(row) for row in visit.where(vessels.aorta[:, :3], grid)),
+        aorta_centreline_mm=tuple(as_point(row) for row in visit.where(vessels.aorta[:, :3], grid)),
         aorta_diameters_mm=tuple(float(2 * r) for r in vessels.aorta[:, 3]),
     )
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    return float(values[0]), float(values[1]), float(values[2])

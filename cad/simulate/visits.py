@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from cad.simulate.nodules import Nodule
-from cad.space import FloatArray, Grid, Point
+from cad.space import FloatArray, Grid, Point, as_point
 
 _INVERSE_STEPS = 20
 _BREATH_REACH_MM = 130.0
@@ -30,7 +30,7 @@ class Pose:
     def draw(cls, rng: np.random.Generator) -> Pose:
         """Some degrees, about a centimetre, and a breath."""
         turn, shift = rng.uniform(-3, 3, 3), rng.uniform(-10, 10, 3)
-        return cls(_point(turn), _point(shift), float(rng.uniform(-12, 12)))
+        return cls(as_point(turn), as_point(shift), float(rng.uniform(-12, 12)))
 
     def to_first(self, points_mm: FloatArray, middle_mm: FloatArray) -> FloatArray:
         """Points (..., 3) of this visit to where they were at the first; `middle_mm` is the middle of the scan."""
@@ -92,8 +92,3 @@ def _grown(nodule: Nodule, factor: float) -> Nodule:
 
 def _middle(grid: Grid) -> FloatArray:
     return grid.to_mm((np.asarray(grid.shape) - 1) / 2)
-
-
-def _point(values: FloatArray) -> Point:
-    x, y, z = (float(v) for v in values)
-    return x, y, z

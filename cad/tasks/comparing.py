@@ -23,7 +23,7 @@ from cad.prepare.inputs import NetworkInput
 from cad.prepare.locally import alongside
 from cad.report import PriorLesion
 from cad.segment.outline import CloseUp, outlined
-from cad.space import FloatArray, Grid, Point
+from cad.space import Grid, Point, as_point
 from cad.tasks.task import Prior, Progress
 from cad.volume import Volume
 
@@ -67,7 +67,7 @@ def compare_findings(
     """The findings with what growth tells of each, in their order; and the prior's lesions without a partner."""
     before = _found(earlier, progress)
     now = [_Lesion(f.candidate.centre_mm, current.sighting(f.measurements), f.confidence) for f in findings]
-    there = [_point(p) for p in prior.registration.to_prior([lesion.centre_mm for lesion in now])] if now else []
+    there = [as_point(p) for p in prior.registration.to_prior([lesion.centre_mm for lesion in now])] if now else []
     pairs = matched([lesion.centre_mm for lesion in before], there, [lesion.radius_mm for lesion in now])
     taken = [before[j] for j in pairs.values()]
     told = []
@@ -106,7 +106,7 @@ def _growth(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion | None, 
 
 
 def _gone(lesion: _Lesion, current: Scan, now: Sequence[_Lesion], prior: Prior) -> PriorLesion:
-    here = _point(prior.registration.to_current(lesion.centre_mm))
+    here = as_point(prior.registration.to_current(lesion.centre_mm))
     label = OUTSIDE_CURRENT
     if _holds(current.volume.grid, here):
         label = BELOW_THRESHOLD if _second_look(current, here, now) else RESOLVED
@@ -122,7 +122,7 @@ def _second_look(scan: Scan, point_mm: Point, taken: Sequence[_Lesion]) -> _Lesi
     inside = np.argwhere(soft.voxels >= 0.5)
     if not len(inside):
         return None
-    centre = _point(soft.grid.to_mm(inside.mean(axis=0)))
+    centre = as_point(soft.grid.to_mm(inside.mean(axis=0)))
     if any(np.linalg.norm(np.subtract(centre, other.centre_mm)) <= max(other.radius_mm, 2.0) for other in taken):
         return None
     logit = float(reduce_logits([_patch(scan, centre)[1]], scan.model.forward("reduce"))[0])
@@ -142,8 +142,3 @@ def _outline(scan: Scan, centre_mm: Point, near: CloseUp | None = None) -> Volum
 def _holds(grid: Grid, point_mm: Point) -> bool:
     index = grid.to_index(point_mm)
     return bool(((index >= -0.5) & (index <= np.asarray(grid.shape) - 0.5)).all())
-
-
-def _point(values: FloatArray) -> Point:
-    x, y, z = (float(v) for v in values)
-    return x, y, z

@@ -26,7 +26,7 @@ from cad.prepare.bodypart import body_part
 from cad.prepare.intensity import scale
 from cad.prepare.resample import resample
 from cad.report import Funnel
-from cad.space import Box, Grid, Point
+from cad.space import Box, Grid, as_point
 from cad.study import Series
 from cad.tasks.choosing import CHEST_WORDS, HEAD_WORDS, Needs, judge
 from cad.tasks.looks import fits, wrong_part
@@ -250,7 +250,7 @@ def _volume_of(mask: Volume, name: str) -> Measurement:
 def _candidate(box: NDArray[np.float64], score: float, grid: Grid) -> Candidate:
     corners = grid.to_mm(box.reshape(2, 3) - 0.5)  # MONAI's boxes count from the outer edge of the first voxel
     low, high = corners.min(axis=0), corners.max(axis=0)
-    return Candidate(_point((low + high) / 2), Box(_point(low), _point(high)), (("detector", score),))
+    return Candidate(as_point((low + high) / 2), Box(as_point(low), as_point(high)), (("detector", score),))
 
 
 def _sizes(candidate: Candidate) -> tuple[Measurement, ...]:
@@ -265,10 +265,6 @@ def _sizes(candidate: Candidate) -> tuple[Measurement, ...]:
 def _unknown_training(task: str) -> Refusal:
     detail = "the model was imported; what it was trained on is not known here, so whether this scan is like that cannot be judged"
     return Refusal(task, "novelty_unknown", detail)
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _tuples(value: Any) -> Any:
