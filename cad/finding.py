@@ -193,9 +193,10 @@ class CrossSection:
 class Exhibit:
     """The arrays behind one finding, kept out of the report: what the key images are drawn from.
 
-    `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8 and `heatmap` float32 in [0, 1];
-    each on a grid of its own in the same LPS frame. `rank` is the finding's within its task; rank 0
-    belongs to the task's case-level measurements (the aorta of a normal scan), whose `sections` run along the vessel.
+    `image` is the source volume itself (shared, not copied), `mask` 0/1 uint8, `heatmap` float32 in [0, 1] and `outline` the
+    probabilities that the mask was cut from, where they are kept; each on a grid of its own in the same LPS frame. `rank` is the
+    finding's within its task; rank 0 belongs to the task's case-level measurements (the aorta of a normal scan), whose `sections`
+    run along the vessel.
     `parts` are the labels of a label map by name, each a mask; `features` are what cad.explain.similar looks for.
     """
 
@@ -207,3 +208,4 @@ class Exhibit:
     sections: tuple[CrossSection, ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     parts: tuple[tuple[str, Volume], ...] = ()
+    outline: Volume | None = None

@@ -89,10 +89,7 @@ def _look(look: Look, bench: Bench, patient: str, lang: str, meter: Meter) -> Lo
         return look
     name = look.task.name
     meter.begin(f"{name}: load model")
-    model = bench.models.load(bench.models.current(name))
-    stated = dict(bench.prevalence).get(name)
-    if stated is not None:
-        model = model.knowing(prevalence=stated)
+    model = bench.model(name)
     outcome = look.task.run(look.volume, model, lang=lang, progress=lambda stage: meter.begin(f"{name}: {stage}"))
     return look.done(outcome if isinstance(outcome, Refusal) else with_similar(outcome, bench.similar(model.version, patient)))
 

@@ -73,7 +73,7 @@ def compared(look: Look, shelf: PriorShelf, bench: Bench, lang: str, meter: Mete
     if linked.registration is None:
         return look, told
     prior = Prior(earlier.volume, linked.registration, order.days)
-    model = bench.models.load(bench.models.current(task.name))
+    model = bench.model(task.name)
     outcome = task.compare(look.result, look.volume, prior, model, lang=lang, progress=lambda s: meter.begin(f"{task.name}: prior, {s}"))
     return _concluded(look, told, outcome)
 

@@ -27,6 +27,7 @@ from pipelines.similar import Library, no_index
 if TYPE_CHECKING:
     from cad.explain.similar import SimilarIndex
     from cad.model import ModelVersion
+    from cad.networks import LoadedModel
     from cad.tasks.task import Task
     from pipelines.desk import Desk
     from pipelines.registry.on_mlflow import MlflowModels
@@ -54,6 +55,12 @@ class Bench:
     def names(self) -> tuple[str, ...]:
         """Every task asked for, usable or not: part of what decides a result."""
         return tuple(sorted({*self.tasks, *(refusal.path for refusal in self.refused)}))
+
+    def model(self, task: str) -> LoadedModel:
+        """A task's current model, for the stated share of scans with a lesion where there is one. Raises ModelError when it was edited."""
+        model = self.models.load(self.models.current(task))
+        stated = dict(self.prevalence).get(task)
+        return model if stated is None else model.knowing(prevalence=stated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from cad.finding import Measurement
 from cad.measure.mesh import Mesh, mesh_of
+from cad.measure.opening import opened_on
 from cad.measure.surface import outline
 from cad.space import Grid, as_point
 from cad.volume import Volume
@@ -82,7 +83,7 @@ def pleural_contact(mask: Volume, lung: Volume) -> Measurement:
     here, air = inside[box], np.asarray(lung.voxels)[box] >= 0.5
     if not air.any():
         return _coded("pleural_contact", "outside_lung")
-    wall = opened(~(here | air), spacing, VESSEL_RADIUS_MM)
+    wall = opened_on(~(here | air), spacing, VESSEL_RADIUS_MM)
     rim = (ndimage.distance_transform_edt(~here, sampling=spacing) <= max(CONTACT_REACH_MM, 1.01 * min(spacing))) & ~here
     share = float(wall[rim].mean())
     return Measurement("pleural_contact", share, "1", METHODS["pleural_contact"], label="attached" if share >= CONTACT_FROM else "free")
@@ -129,19 +130,8 @@ def _thin_share(mask: Volume) -> float:
     near = np.pad(voxels[box].astype(np.float32), 1)
     fine = max(0.4, float((np.asarray(near.shape) * spacing).max()) / FINE_VOXELS)
     body = ndimage.zoom(near, spacing / fine, order=1, grid_mode=True, mode="grid-constant") >= 0.5
-    kept = opened(body, (fine,) * 3, max(SPICULE_RADIUS_MM, 2 * fine), slack=fine / 2)
+    kept = opened_on(body, (fine,) * 3, max(SPICULE_RADIUS_MM, 2 * fine), fine / 2)
     return float((body & ~kept).sum() / body.sum())
-
-
-def opened(body: NDArray[np.bool_], spacing: tuple[float, ...], radius_mm: float, slack: float = 0.0) -> NDArray[np.bool_]:
-    """What a ball of the radius, rolling inside, can reach; the array's border is no edge. `slack` forgives lattice steps."""
-    padded = np.pad(body, 1 + int(radius_mm / min(spacing)), mode="edge")
-    core = ndimage.distance_transform_edt(padded, sampling=spacing) > radius_mm
-    if not core.any():
-        return np.zeros_like(body)
-    opened = padded & (ndimage.distance_transform_edt(~core, sampling=spacing) <= radius_mm + slack)
-    width = 1 + int(radius_mm / min(spacing))
-    return np.asarray(opened[width:-width, width:-width, width:-width])
 
 
 def _mean_profile(image: Volume, surface: Mesh, offsets: NDArray[np.float64]) -> NDArray[np.float64]:

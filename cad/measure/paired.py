@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cad.measure.growth import Change
+from cad.measure.opening import Mask, opened
 from cad.prepare.locally import OUTSIDE, VOXEL_MM, Alongside
 
 SMOOTH_MM = 0.7
@@ -28,7 +29,6 @@ MOST_HALF = 0.95
 FLOOR, SLICE_SHARE, CONTACT_SHARE = 0.051, 0.234, 0.195  # from 124 unchanged pairs, `benchmarks/growth.py --learn`
 TOLD_SHORT, TOLD_SHORT_SUBSOLID = 0.5, 1.3  # what lies beside a lesion and does not grow (vessels, haze) is counted in part
 SUBSOLID = ("part_solid", "ground_glass")
-Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
 
 
@@ -146,10 +146,8 @@ def _lesion(seen: _Seen) -> Mask | None:
 def _opened(mask: Mask, radius_mm: float) -> Mask:
     """Without what is thinner than a share of the lesion; the mask itself where nothing would stay."""
     thin = min(MOST_OPENED_MM, OPENED_SHARE * radius_mm)
-    if thin < VOXEL_MM:
-        return mask
-    core = ndimage.distance_transform_edt(mask) * VOXEL_MM >= thin
-    return np.asarray((_apart(core) <= thin) & mask) if core.any() else mask
+    kept = opened(mask, (VOXEL_MM,) * 3, thin) if thin >= VOXEL_MM else mask
+    return kept if kept.any() else mask
 
 
 def _as_sharp(hu: Field, valid: Mask, slice_mm: float, thickest_mm: float) -> Field:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cad.finding import Measurement
-from cad.measure.descriptors import VESSEL_RADIUS_MM, opened
+from cad.measure.descriptors import VESSEL_RADIUS_MM
+from cad.measure.opening import opened_on
 from cad.volume import Volume
 
 DENSE_HU = -500.0  # half way between lung and blood: half of a small vessel's width
@@ -38,7 +39,7 @@ def vessel_contact(image: Volume, mask: Volume) -> Measurement:
 def _thin(dense: NDArray[np.bool_], inside: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.bool_]:
     """Dense voxels outside that a ball of a vessel's radius does not fit into; the wall is widened by a voxel against its rim."""
     outside = dense & ~inside
-    wall = ndimage.binary_dilation(opened(outside, spacing, VESSEL_RADIUS_MM))
+    wall = ndimage.binary_dilation(opened_on(outside, spacing, VESSEL_RADIUS_MM))
     return np.asarray(outside & ~wall)
 
 

@@ -218,7 +218,7 @@ class CascadeTask:
             Scan(scan, seen, settings.sight, model, settings.max_shown, settings.calibration.apply)
             for scan, seen in ((volume, now), (prior.volume, then))
         )
-        findings, lesions = compare_findings(result.findings, current, earlier, prior, progress)
+        findings, lesions = compare_findings(result, current, earlier, prior, progress)
         return replace(result, findings=self.told(findings, lang)), lesions
 
     def train(self, folder: Path, progress: Progress) -> TrainedModel:
@@ -264,7 +264,7 @@ class CascadeTask:
             claim=self._claim(suspect, near, scene),
         )
         features = finding_features(pixels, reducer, measurements)
-        return finding, Exhibit(self.name, rank, scene.volume, mask, heat, features=features)
+        return finding, Exhibit(self.name, rank, scene.volume, mask, heat, features=features, outline=soft)
 
     def look_closely(
         self, suspect: Suspect, volume: Volume, seen: NetworkInput, rule: InputRule, model: LoadedModel

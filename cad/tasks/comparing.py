@@ -24,7 +24,7 @@ from cad.prepare.locally import alongside
 from cad.report import PriorLesion
 from cad.segment.outline import CloseUp, outlined
 from cad.space import Grid, Point, as_point
-from cad.tasks.task import Prior, Progress
+from cad.tasks.task import Prior, Progress, TaskResult
 from cad.volume import Volume
 
 SECOND_LOOK_LOGIT = 0.0  # of the reduction network: even odds that what lies there is a lesion
@@ -62,21 +62,26 @@ class _Lesion:
 
 
 def compare_findings(
-    findings: Sequence[Finding], current: Scan, earlier: Scan, prior: Prior, progress: Progress
+    result: TaskResult, current: Scan, earlier: Scan, prior: Prior, progress: Progress
 ) -> tuple[tuple[Finding, ...], tuple[PriorLesion, ...]]:
-    """The findings with what growth tells of each, in their order; and the prior's lesions without a partner."""
+    """The result's findings with what growth tells of each, in their order; and the prior's lesions without a partner."""
     before = _found(earlier, progress)
-    now = [_Lesion(f.candidate.centre_mm, current.sighting(f.measurements), f.confidence) for f in findings]
+    outlines = {shown.rank: shown.outline for shown in result.exhibits}
+    now = [_known(finding, current, outlines.get(finding.rank)) for finding in result.findings]
     there = [as_point(p) for p in prior.registration.to_prior([lesion.centre_mm for lesion in now])] if now else []
     pairs = matched([lesion.centre_mm for lesion in before], there, [lesion.radius_mm for lesion in now])
     taken = [before[j] for j in pairs.values()]
     told = []
-    for i, finding in enumerate(findings):
+    for i, finding in enumerate(result.findings):
         partner = before[pairs[i]] if i in pairs else _second_look(earlier, there[i], taken)
         growth = _growth(current, now[i], earlier, partner, there[i], prior)
         told.append(replace(finding, measurements=(*finding.measurements, *growth)))
     alone = [lesion for j, lesion in enumerate(before) if j not in pairs.values()]
     return tuple(told), tuple(_gone(lesion, current, now, prior) for lesion in alone)
+
+
+def _known(finding: Finding, scan: Scan, outline: Volume | None) -> _Lesion:
+    return _Lesion(finding.candidate.centre_mm, scan.sighting(finding.measurements), finding.confidence, outline)
 
 
 def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
@@ -96,10 +101,9 @@ def _growth(current: Scan, now: _Lesion, earlier: Scan, before: _Lesion | None, 
     if before is None:
         label = NEW if _holds(earlier.volume.grid, there) else OUTSIDE_PRIOR
         return (comparison(label), interval_measurement(prior.days))
-    if before.outline is None or {current.volume.modality, earlier.volume.modality} != {"CT"}:
+    if before.outline is None or now.outline is None or {current.volume.modality, earlier.volume.modality} != {"CT"}:
         return growth_measurements(before.sighting, now.sighting, prior.days)
-    outlines = (before.outline, _outline(current, now.centre_mm))
-    laid = alongside((earlier.volume, current.volume), outlines, prior.registration, now.centre_mm, now.radius_mm)
+    laid = alongside((earlier.volume, current.volume), (before.outline, now.outline), prior.registration, now.centre_mm, now.radius_mm)
     found, texture = paired_change(laid), now.sighting.named("texture")
     on_grid = None if found is None else found.change("" if texture is None else texture.label)
     return growth_measurements(before.sighting, now.sighting, prior.days, on_grid, outlines_tell=False)

@@ -30,18 +30,18 @@ FOUND = Registration(np.eye(4), None, GRID, (0.5, 0.8, 0.9), 0.0)
 
 
 class ComparingTask(BrightTask):
-    """Tells the days to the prior, and one lesion that is gone."""
+    """Tells the prior's peak, and one lesion that is gone, as sure as lesions are frequent."""
 
     def compare(self, result, volume, prior, model, *, lang, progress):
         progress("compare")
         change = Measurement("volume_change", float(prior.volume.voxels.max()), "%", "peak of the prior")
         told = tuple(replace(f, measurements=(*f.measurements, change)) for f in result.findings)
-        return replace(result, findings=told), (PriorLesion("resolved", (1.0, 2.0, 3.0), 5.0, None, 0.5),)
+        return replace(result, findings=told), (PriorLesion("resolved", (1.0, 2.0, 3.0), 5.0, None, model.settings["prevalence"]),)
 
 
 def bench():
     made = open_fake_bench()
-    return replace(made, tasks={"bright_ct": ComparingTask()})
+    return replace(made, tasks={"bright_ct": ComparingTask()}, prevalence=(("bright_ct", 0.25),))
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,8 @@ def test_the_nearest_earlier_study_of_the_same_patient_is_compared(tmp_path: Pat
     by_days = cases(tmp_path / "out")
     assert sorted(by_days) == [0, 181, 184]
     last = by_days[184]["comparisons"][0]
-    assert (last["status"], last["same_patient"], last["lesions"][0]["label"]) == ("compared", 0.8, "resolved")
+    assert (last["status"], last["same_patient"]) == ("compared", 0.8)
+    assert (last["lesions"][0]["label"], last["lesions"][0]["confidence"]) == ("resolved", 0.25)
     change = [m["value"] for m in by_days[184]["findings"][0]["measurements"] if m["name"] == "volume_change"]
     assert change == [1200 - 1024]
     assert last["case"] in {path.name for path in (tmp_path / "out" / "cases").iterdir()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from cad.finding import Measurement
+from cad.finding import Exhibit, Measurement
 from cad.measure.growth import Sighting
 from cad.prepare.register import Registration
 from cad.space import Grid
@@ -33,14 +34,16 @@ def lesion(centre, volume_mm3: float = 500.0):
 
 @pytest.fixture
 def compare(monkeypatch: pytest.MonkeyPatch, make_finding):
-    def run(now, before, seen_again=()):
+    def run(now, before, seen_again=(), outlines=()):
         monkeypatch.setattr(comparing, "_found", lambda *_: before)
         again = {tuple(np.round(place)): sighting for place, sighting in seen_again}
         monkeypatch.setattr(comparing, "_second_look", lambda _scan, place, _taken: again.get(tuple(np.round(place))))
         volume = Volume(np.zeros(GRID.shape, np.int16), GRID)
         sight = SimpleNamespace(rule=SimpleNamespace(patch_spacing_mm=1.0))
         scan = comparing.Scan(volume, None, sight, None, 10, float)
-        findings, gone = compare_findings([make_finding(*f) for f in now], scan, scan, Prior(volume, TO_PRIOR, 100), lambda _: None)
+        exhibits = [Exhibit("t", 1, volume, outline=outline) for outline in outlines]
+        result = SimpleNamespace(findings=[make_finding(*f) for f in now], exhibits=exhibits)
+        findings, gone = compare_findings(result, scan, scan, Prior(volume, TO_PRIOR, 100), lambda _: None)
         return [{m.name: m for m in f.measurements} for f in findings], gone
 
     return run
@@ -76,6 +79,17 @@ def test_new_outside_and_seen_at_a_second_look(compare) -> None:
     )
     assert [t["comparison"].label for t in told] == ["new", "outside_prior", "unchanged"]
     assert told[2]["prior_volume"].value == 480.0
+
+
+def test_on_ct_the_outline_of_the_screening_is_laid_beside_the_priors(compare, monkeypatch) -> None:
+    now, then = (Volume(np.full(GRID.shape, value, np.float32), GRID, "1", "SEG") for value in (0.6, 0.7))
+    laid = []
+    monkeypatch.setattr(comparing, "alongside", lambda _scans, outlines, *_: laid.append(outlines))
+    monkeypatch.setattr(comparing, "paired_change", lambda _laid: None)
+    before = replace(lesion((51.0, 50.0, 50.0)), outline=then)
+    told, _ = compare([((30.0, 50.0, 50.0), 2000.0)], [before], outlines=(now,))
+    assert (laid[0][0] is then, laid[0][1] is now) == (True, True)
+    assert told[0]["comparison"].label == "not_comparable"
 
 
 def test_what_only_the_prior_shows(compare) -> None:
