@@ -41,8 +41,12 @@ class Facts:
         if interval is None:
             return ""
         low, high = interval
-        digits = 1 if self.by_name[name].unit == "mm" else 0
-        return self.say(f" (95 % interval {low:.{digits}f} to {high:.{digits}f})", f"（95%区間 {low:.{digits}f}〜{high:.{digits}f}）")
+        unit = self.by_name[name].unit
+        digits, percent = 1 if unit == "mm" else 0, "%" if unit == "%" else ""
+        return self.say(
+            f" (95 % interval {low:.{digits}f} to {high:.{digits}f}{percent and ' %'})",
+            f"（95%区間 {low:.{digits}f}〜{high:.{digits}f}{percent}）",
+        )
 
 
 def facts_of(measurements: Sequence[Measurement], lang: str) -> Facts:

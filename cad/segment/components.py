@@ -9,6 +9,8 @@ from scipy.ndimage import binary_dilation, distance_transform_edt, label
 
 from cad.volume import Volume
 
+SAME_SHARE = 0.5
+
 
 def component_at(soft: Volume, point_mm: Sequence[float], reach_mm: float = 6.0, level: float = 0.5) -> Volume:
     """Keep the connected part of `soft` >= level nearest to a point; elsewhere the map falls to zero.
@@ -35,6 +37,18 @@ def largest_component(soft: Volume, level: float = 0.5) -> Volume:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return _only(soft, labels == int(sizes.argmax()))
+
+
+def same(one: Volume, other: Volume, level: float = 0.5) -> bool:
+    """Whether two soft maps, each on a grid of its own, outline one thing: at least half of the smaller lies in the other."""
+    inside = np.argwhere(one.voxels >= level)
+    sizes = [(soft.voxels >= level).sum() * np.prod(soft.grid.spacing_mm) for soft in (one, other)]
+    if not all(sizes):
+        return False
+    there = np.rint(other.grid.to_index(one.grid.to_mm(inside))).astype(int)
+    held = there[((there >= 0) & (there < other.grid.shape)).all(axis=1)]
+    shared = (other.voxels[tuple(held.T)] >= level).sum() * np.prod(one.grid.spacing_mm)
+    return bool(shared >= SAME_SHARE * min(sizes))
 
 
 def hard(soft: Volume, level: float = 0.5) -> Volume:

@@ -22,8 +22,10 @@ def outlined(
 ) -> tuple[Volume, Volume]:
     """The close-up (source unit) and on its grid the outline around `centre_mm` as probabilities.
 
-    `near` is the close-up at the rule's own spacing. Where the lesion turns out too wide for it, the same network looks again from further
-    away: it knows lesions by their form, and a mass of 80 mm at 2 mm looks like one of 40 mm at 1 mm.
+    `near` is the close-up at the rule's own spacing. The next coarser look is always taken: of a lesion too wide for the first the
+    network may outline a part, a rim or nothing, so that what is seen there does not tell whether it fits. Where the lesion turns out
+    too wide, the same network looks again from further away: it knows lesions by their form, and a mass of 80 mm at 2 mm looks like one
+    of 40 mm at 1 mm.
     """
     chosen = near[0], component_at(probability(near[0], network, near[1]), centre_mm)
     for times in COARSER:

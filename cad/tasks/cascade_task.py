@@ -33,7 +33,7 @@ from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
 from cad.prepare.resample import resample_labels
 from cad.report import Funnel, Novelty, PriorLesion, Reliability, reliability_of
-from cad.segment.components import hard
+from cad.segment.components import hard, same
 from cad.segment.outline import outlined
 from cad.space import Box
 from cad.study import Series
@@ -144,6 +144,15 @@ class _Scene:
     lang: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A suspect with its outline as probabilities and everything measured of it."""
+
+    suspect: Suspect
+    outline: Volume
+    measurements: tuple[Measurement, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class CascadeTask:
     """A detection task over one organ (see cad.tasks.task.Task for the contract).
@@ -190,10 +199,10 @@ class CascadeTask:
             return seen
         novelty = settings.novelty.judge(scan_features(volume, seen, settings.rule, model.stage("reduce")), self.name)
         found = run_cascade(volume, seen, settings.sight, model, progress)
-        shown = found.suspects[: settings.max_shown]
         progress("segment, measure, explain")
         scene = _Scene(volume, seen, model, settings, novelty, lang)
-        pairs = [self._finding(rank, suspect, scene) for rank, suspect in enumerate(shown, start=1)]
+        looks = self._each_once(found.suspects, scene)
+        pairs = [self._finding(rank, look, scene) for rank, look in enumerate(looks, start=1)]
         return TaskResult(
             findings=self.told([finding for finding, _ in pairs], lang),
             funnel=self._funnel(found, len(pairs)),
@@ -242,8 +251,19 @@ class CascadeTask:
     def _funnel(self, found: Funnelled, shown: int) -> Funnel:
         return Funnel(self.name, found.slices_in, found.slices_kept, found.candidates, len(found.suspects), shown)
 
-    def _finding(self, rank: int, suspect: Suspect, scene: _Scene) -> tuple[Finding, Exhibit]:
-        soft, measurements = self.look_closely(suspect, scene.volume, scene.seen, scene.settings.rule, scene.model)
+    def _each_once(self, suspects: Sequence[Suspect], scene: _Scene) -> tuple[_Look, ...]:
+        """Every lesion once, by its best suspect, `max_shown` at most: two peaks on one large lesion are outlined alike."""
+        kept: list[_Look] = []
+        for suspect in suspects:
+            if len(kept) == scene.settings.max_shown:
+                break
+            soft, measurements = self.look_closely(suspect, scene.volume, scene.seen, scene.settings.rule, scene.model)
+            if not any(same(soft, other.outline) for other in kept):
+                kept.append(_Look(suspect, soft, measurements))
+        return tuple(kept)
+
+    def _finding(self, rank: int, look: _Look, scene: _Scene) -> tuple[Finding, Exhibit]:
+        suspect, soft, measurements = look.suspect, look.outline, look.measurements
         confidence = scene.settings.calibration.apply(suspect.candidate.score("fused") or 0.0)
         mask, reducer, pixels = hard(soft), scene.model.stage("reduce"), suspect.pixels
         near = resample_labels(mask, suspect.close_up.grid)

@@ -22,6 +22,7 @@ from cad.networks import LoadedModel
 from cad.prepare.inputs import NetworkInput
 from cad.prepare.locally import alongside
 from cad.report import PriorLesion
+from cad.segment.components import same
 from cad.segment.outline import CloseUp, outlined
 from cad.space import Grid, Point, as_point
 from cad.tasks.task import Prior, Progress, TaskResult
@@ -85,12 +86,15 @@ def _known(finding: Finding, scan: Scan, outline: Volume | None) -> _Lesion:
 
 
 def _found(scan: Scan, progress: Progress) -> list[_Lesion]:
-    """What the cascade finds on the prior, outlined and measured."""
-    suspects = run_cascade(scan.volume, scan.seen, scan.sight, scan.model, progress).suspects[: scan.max_shown]
-    found = []
-    for suspect in suspects:
+    """What the cascade finds on the prior, outlined and measured, every lesion once (as cad.tasks.cascade_task shows it)."""
+    found: list[_Lesion] = []
+    for suspect in run_cascade(scan.volume, scan.seen, scan.sight, scan.model, progress).suspects:
+        if len(found) == scan.max_shown:
+            break
         centre = suspect.candidate.centre_mm
         soft = _outline(scan, centre, (suspect.close_up, suspect.pixels))
+        if any(lesion.outline is not None and same(soft, lesion.outline) for lesion in found):
+            continue
         sure = scan.confidence(suspect.candidate.score("fused") or 0.0)
         found.append(_Lesion(centre, scan.sighting(measure_extent(soft)), sure, soft))
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cad.finding import Finding
+from cad.measure.growth import NOT_COMPARABLE
 from cad.write.charts import Tick
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 190, 62.0, 520.0, 16.0, 150.0
@@ -17,7 +18,10 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 190, 62.0, 520.0, 16.0, 150
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One scan: where its volume is drawn, its whisker's ends (both at `y` for none), and what is said there; pixels."""
+    """One scan: where its volume is drawn, its whisker's ends (both at `y` for none), and what is said there; pixels.
+
+    `day` counts from the current scan.
+    """
 
     x: float
     y: float
@@ -44,8 +48,11 @@ class GrowthFigure:
 
 
 def growth_figure(finding: Finding) -> GrowthFigure | None:
-    """The chart of a finding that was compared with a prior; None for one whose volume is not known at both times."""
+    """The chart of a finding that was compared with a prior; None for one whose volume is not known at both times or whose volumes
+    are not comparable: a line between them would tell a change."""
     by_name = {m.name: m for m in finding.measurements}
+    if "comparison" in by_name and by_name["comparison"].label == NOT_COMPARABLE:
+        return None
     before, now, days = (by_name.get(name) for name in ("prior_volume", "volume", "prior_interval"))
     if before is None or now is None or days is None or before.value is None or now.value is None or days.value is None:
         return None
@@ -65,8 +72,8 @@ def growth_figure(finding: Finding) -> GrowthFigure | None:
         top=_TOP,
         bottom=_BOTTOM,
         marks=(
-            _mark(before.value, None, _LEFT + 60, top, (then, f"−{days.value:.0f} d")),
-            _mark(now.value, span, _RIGHT - 60, top, (f"{now.value:.0f} mm³{percent}", "0 d")),
+            _mark(before.value, None, _LEFT + 60, top, (then, f"−{days.value:.0f}")),
+            _mark(now.value, span, _RIGHT - 60, top, (f"{now.value:.0f} mm³{percent}", "0")),
         ),
         band=None if factor is None else (_y(before.value * factor, top), _y(before.value / factor, top)),
         label=next((by_name[name].label for name in ("volume_change", "comparison") if name in by_name), ""),

@@ -154,7 +154,7 @@ def _linked(clause: Clause, finding: Finding, known: Mapping[str, str]) -> Linke
 def _said(measurement: Measurement, known: Mapping[str, str]) -> str:
     if measurement.value is None:
         return word(known, measurement.label or measurement.outcome)
-    return f"{number(measurement.value)} {unit(measurement.unit)}".strip()
+    return f"{number(measurement.value)} {unit(known, measurement.unit)}".strip()
 
 
 def _policy(images: str) -> str:
@@ -200,7 +200,7 @@ def _environment(lang: str) -> Environment:
         "number": number,
         "percent": partial(percent, gap=" "),
         "point": _point,
-        "unit": unit,
+        "unit": partial(unit, known),
         "said": lambda text: in_language(lang, text),
         "word": lambda name: word(known, name),
         "scored": lambda stage: f"{word(known, stage[0])} {number(stage[1])}",

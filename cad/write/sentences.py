@@ -48,6 +48,12 @@ _JAPANESE: tuple[tuple[str, str], ...] = (
         r"volume against the prior's; interval from how well outlines on such slices repeat",
         "前回体積との比、区間はこのスライス条件での輪郭の再現性による",
     ),
+    (
+        r"both scans on one grid, measured at one level; interval from repeated scans of unchanged lesions",
+        "両検査を同一格子に重ね同じ基準で計測、区間は不変病変の反復撮影による",
+    ),
+    (r"today's volume less the change", "今回の体積から変化量を除いた値"),
+    (r"1\.96 SD of that noise, at least (\d+) % \(NELSON, BTS\)", r"計測誤差の1.96標準偏差、\1%以上（NELSON、BTS）"),
     (r"interval x ln 2 / ln\(volume ratio\), exponential growth", "間隔×ln 2／ln（体積比）、指数増大を仮定"),
     (r"mean of long and short axis against the prior's", "長径と短径の平均を前回と比較"),
     (
@@ -92,6 +98,17 @@ _JAPANESE: tuple[tuple[str, str], ...] = (
         r"a projection or reformat \(MIP, MPR\) of another series, not what the scanner acquired",
         "他シリーズの投影・再構成像（MIP、MPR）であり撮像原画像ではない",
     ),
+    (r"ImageType says localizer: a planning view, not a volume", "ImageTypeが位置決め画像を示し、ボリュームではない"),
+    (r"a directory of other files, read no further", "他のファイルの目次であり、読み込まない"),
+    (r"a picture of a screen or document, not an acquisition", "画面や文書の画像であり、撮像ではない"),
+    (r"SOP class (.+); CT and MR images, classic or enhanced, are read", r"SOPクラス\1（CT・MR画像のみ対象）"),
+    (r"modality (\S+); CT and MR are read", r"モダリティ\1（CT・MRのみ対象）"),
+    (r"the object's class or instance UID is missing", "クラスまたはインスタンスのUIDがない"),
+    (
+        r"study, series and frame of reference UID are missing: nothing says what it belongs to",
+        "検査・シリーズ・座標系のUIDがなく、帰属が不明",
+    ),
+    (r"(\d+) samples a pixel; grey images are read", r"画素が\1成分（濃淡画像のみ対象）"),
     (r"a computed map or planning view \((.+)\), not an acquired volume", r"計算画像または位置決め画像（\1）であり撮像ボリュームではない"),
     (
         r"the header says body part (.+), the pixels look like (\S+) \((.+)\): the pixels were believed",

@@ -279,6 +279,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "below_threshold": ("still outlined there, not found by itself", "残存するが検出されず"),
     "outside_current": ("outside this scan", "今回の撮像範囲外"),
     "growth": ("Volume then and now", "体積の推移"),
+    "growth_label": ("Volume then and now: %s.", "体積の推移：%s。"),
+    "unit_d": ("d", "日"),
     "growth_note": (
         "Bar: 95 % interval of the change. Dashed: the prior's volume. Grey: changes that do not count as growth.",
         "縦線は変化量の95%区間、破線は前回の体積、灰色は増大・縮小とみなさない範囲。",
@@ -338,6 +340,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "wider_part_unclear": ("a part that may be wider has no clear border", "境界不明瞭な部分がより広い可能性"),
     # why something was left out
     "not_dicom": ("not DICOM", "DICOM ではない"),
+    "localizer": ("planning view", "位置決め画像"),
+    "dicomdir": ("DICOMDIR", "DICOMDIR"),
+    "secondary_capture": ("secondary capture", "二次キャプチャ"),
+    "unsupported_sop_class": ("unsupported SOP class", "対象外のSOPクラス"),
+    "unknown_modality": ("unknown modality", "対象外のモダリティ"),
+    "missing_uid": ("UID missing", "UIDなし"),
+    "colour_image": ("colour image", "カラー画像"),
     "unreadable": ("unreadable", "読み込み不可"),
     "burned_in_text": ("text burned into the pixels", "画素に文字情報"),
     "wrong_body_part": ("wrong body part", "対象外の部位"),
@@ -374,9 +383,9 @@ def word(known: Mapping[str, str], name: str) -> str:
     return known.get(name) or name.replace("_", " ")
 
 
-def unit(ucum: str) -> str:
-    """A UCUM unit as people write it."""
-    return _UNITS.get(ucum, ucum)
+def unit(known: Mapping[str, str], ucum: str) -> str:
+    """A UCUM unit as people of a language write it."""
+    return known.get(f"unit_{ucum}", _UNITS.get(ucum, ucum))
 
 
 def millimetres(value: float | None) -> str:

@@ -36,7 +36,7 @@ def clause(statement: Statement, topic: str) -> str:
 @pytest.mark.parametrize(
     ("label", "percent", "en", "ja"),
     [
-        ("grown", 85.0, ("+85 % (95 % interval 65 to 105)", "doubling in 203 days (95 % interval 150 to 310)"), ("増大", "203日")),
+        ("grown", 85.0, ("+85 % (95 % interval 65 to 105 %)", "doubling in 203 days (95 % interval 150 to 310)"), ("増大", "203日")),
         ("shrunk", -45.0, ("-45 %", "has shrunk"), ("縮小",)),
         ("unchanged", 8.0, ("+8 %", "unchanged", "32 %"), ("不変", "32%")),
         ("slightly_larger", 18.0, ("+18 %", "more than measurement noise", "compare again"), ("4分の1",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cad.segment.components import component_at, hard, largest_component
+from cad.segment.components import component_at, hard, largest_component, same
 from cad.space import Grid
 from cad.volume import Volume
 
@@ -39,3 +39,22 @@ def test_the_largest_piece_is_the_largest(soft):
 def test_nothing_stays_nothing(soft):
     empty = soft.like(np.zeros_like(soft.voxels))
     assert largest_component(empty).voxels.max() == component_at(empty, (0, 0, 0)).voxels.max() == 0
+
+
+def test_one_lesion_outlined_twice_is_the_same_on_any_grid(soft):
+    small, large = component_at(soft, soft.grid.to_mm((4, 4, 4))), largest_component(soft)
+    fine = soft.grid.around(soft.grid.to_mm((15, 15, 15)), (24, 16, 16), 1.0)
+    index = np.rint(soft.grid.to_index(fine.to_mm(np.argwhere(np.ones(fine.shape))))).astype(int).clip(0, 19)
+    again = Volume(large.voxels[tuple(index.T)].reshape(fine.shape), fine, "1")
+    assert (same(large, again), same(again, large)) == (True, True)
+    assert not same(small, again)
+    assert not same(small, soft.like(np.zeros_like(soft.voxels)))
+
+
+def test_a_part_of_a_lesion_is_that_lesion_and_a_neighbour_is_not(soft):
+    large = largest_component(soft)
+    part, beside = (np.zeros_like(soft.voxels) for _ in range(2))
+    part[12:18, 12:18, 12:14] = 1
+    beside[12:18, 12:18, 17:23] = 1
+    assert same(large, soft.like(part))
+    assert not same(large, soft.like(beside))

@@ -97,3 +97,19 @@ def test_what_only_the_prior_shows(compare) -> None:
     _, gone = compare([], before, [((50.0, 20.0, 20.0), lesion((50.0, 20.0, 20.0), 300.0))])
     assert [g.label for g in gone] == ["resolved", "outside_current", "below_threshold"]
     assert gone[0].centre_mm == pytest.approx((30.0, 50.0, 50.0))
+
+
+def ball(centre) -> Volume:
+    points = GRID.to_mm(np.moveaxis(np.indices(GRID.shape), 0, -1))
+    return Volume((np.linalg.norm(points - centre, axis=-1) < 8).astype(np.float32), GRID, "1", "SEG")
+
+
+def test_two_peaks_on_one_lesion_of_the_prior_are_one_lesion(monkeypatch) -> None:
+    places = ((50.0, 50.0, 50.0), (51.0, 50.0, 50.0), (70.0, 50.0, 50.0), (20.0, 20.0, 20.0))
+    score = SimpleNamespace(score=lambda _: 0.5).score
+    suspects = [SimpleNamespace(candidate=SimpleNamespace(centre_mm=p, score=score), close_up=None, pixels=None) for p in places]
+    monkeypatch.setattr(comparing, "run_cascade", lambda *_: SimpleNamespace(suspects=suspects))
+    monkeypatch.setattr(comparing, "_outline", lambda _scan, centre, _near: ball(centre))
+    sight = SimpleNamespace(rule=SimpleNamespace(patch_spacing_mm=1.0))
+    scan = comparing.Scan(ball(places[0]), None, sight, None, 2, float)
+    assert [lesion.centre_mm for lesion in comparing._found(scan, lambda _: None)] == [places[0], places[2]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings
 from cad.tasks.assuring import confidence
 from cad.tasks.calibrating import choose_thresholds, fit_fusion
-from cad.tasks.cascade_task import CascadeSettings
+from cad.tasks.cascade_task import CascadeSettings, CascadeTask
 from cad.tasks.figures import mean, share
 from cad.tasks.looking import LesionScores
 from cad.tasks.lung_nodule_ct import TASK as LUNG
@@ -84,6 +85,19 @@ def test_a_volume_without_lungs_is_refused_not_screened():
     refused = LUNG.run(water, model, lang="en", progress=lambda _: None)
     assert isinstance(refused, Refusal)
     assert refused.reason in {"no_lungs_found", "wrong_body_part"}
+
+
+def test_two_peaks_on_one_lesion_are_one_finding(monkeypatch):
+    grid = Grid.axial((20, 20, 20), (1, 1, 1))
+
+    def outline(start):
+        voxels = np.zeros(grid.shape, np.float32)
+        voxels[start : start + 6, 4:10, 4:10] = 1
+        return Volume(voxels, grid, "1")
+
+    monkeypatch.setattr(CascadeTask, "look_closely", lambda _task, suspect, *_: (outline(suspect), ()))
+    scene = SimpleNamespace(settings=SimpleNamespace(max_shown=2, rule=None), volume=None, seen=None, model=None)
+    assert [look.suspect for look in LUNG._each_once([2, 3, 9, 13], scene)] == [2, 9]
 
 
 def test_settings_survive_the_model_header():

@@ -49,7 +49,7 @@ def test_the_chart_puts_volumes_intervals_and_noise_where_they_belong() -> None:
     assert figure is not None
     before, now = figure.marks
     assert before.x < now.x
-    assert (before.day, now.day) == ("−182 d", "0 d")
+    assert (before.day, now.day) == ("−182", "0")
     assert before.low == before.y == before.high
     scale = (figure.bottom - now.y) / 900
     assert [(figure.bottom - y) / scale for y in (now.low, now.high)] == pytest.approx([400 * 1.6, 400 * 3.0], rel=0.01)
@@ -59,11 +59,20 @@ def test_the_chart_puts_volumes_intervals_and_noise_where_they_belong() -> None:
     assert [(figure.bottom - y) / scale for y in figure.band] == pytest.approx([560, 400 / 1.4], rel=0.01)
 
 
-def test_no_chart_without_two_volumes() -> None:
+def test_no_chart_without_two_volumes_that_may_be_compared() -> None:
     assert growth_figure(finding(1, 0.8)) is None
+    told = compared()
+    apart = tuple(replace(m, label="not_comparable") if m.name == "comparison" else m for m in told.measurements)
+    assert growth_figure(replace(told, measurements=apart)) is None
 
 
-@pytest.mark.parametrize(("lang", "words"), [("en", ("GROWN", "182 days earlier", "no longer seen")), ("ja", ("増大", "182 日前", "消失"))])
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ("GROWN", "182 days earlier", "no longer seen", "−182 d<")),
+        ("ja", ("増大", "182 日前", "消失", "−182 日<", "体積の推移：増大。")),
+    ],
+)
 def test_a_page_shows_the_comparison(lang: str, words: tuple[str, ...]) -> None:
     told = replace(report(lang), findings=(compared(),), comparisons=(COMPARED,))
     page = case_page(told, {})

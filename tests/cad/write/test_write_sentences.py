@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from cad.finding import Measurement
 from cad.measure.aorta.landmarks import METHOD
+from cad.measure.growth import Change, Sighting, growth_measurements
 from cad.write.sentences import in_language
 
 SAID = [
@@ -32,9 +34,13 @@ SAID = [
     "an encrypted archive member (accepted: without a password)",
     "an archive member of more than 4 GiB",
     "an archive inside an archive (accepted: unpack it first)",
+    "1.96 SD of that noise, at least 25 % (NELSON, BTS)",
+    "ImageType says localizer: a planning view, not a volume",
+    "modality MR; CT and MR are read",
+    "3 samples a pixel; grey images are read",
     "2 other studies of this patient cannot be put in order: a study date is missing or was removed",
 ]
-NAMES = r"CT|MR|HU|CHEST|STANDARD|RECIST|MacMahon|Radiology|mm|mg|r|MiB|GiB|zip"
+NAMES = r"NELSON|BTS|UID|SOP|ImageType|ln|CT|MR|HU|CHEST|STANDARD|RECIST|MacMahon|Radiology|mm|mg|r|MiB|GiB|zip"
 
 
 @pytest.mark.parametrize("said", SAID)
@@ -51,3 +57,11 @@ def test_what_no_pattern_knows_stays() -> None:
 
 def test_the_aortas_method_is_known() -> None:
     assert in_language("ja", METHOD) != METHOD
+
+
+@pytest.mark.parametrize("on_grid", [Change(0.5, 0.05), None])
+def test_every_method_of_growth_is_known(on_grid: Change | None) -> None:
+    seen = Sighting((Measurement("volume", 300.0, "mm3", "", (250.0, 350.0)), Measurement("effective_diameter", 8.3, "mm", "")), 1.0, 1.0)
+    for measurement in growth_measurements(seen, seen, 100, on_grid):
+        told = in_language("ja", measurement.method)
+        assert not set(re.findall(r"[A-Za-z]+", told)) - set(NAMES.split("|")), measurement.method
