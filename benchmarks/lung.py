@@ -12,7 +12,7 @@ from common import ROOT
 
 from cad.networks import LoadedModel, load, sha256_of
 from cad.score.proportion import clopper_pearson
-from cad.tasks.lung_recipe import RECIPE
+from cad.tasks.lung_recipe import RECIPE, chest_plan
 from cad.train.dataset import TrainingCase, load_case, make_cases
 from pipelines.registry.shipped import FolderModels
 
@@ -25,9 +25,17 @@ class Bench:
     folder: Path
     scans: int
 
-    def cases(self, part: str) -> Iterator[TrainingCase]:
-        """The first scans of a part ("train", "calibration", "test"), made where they are not cached."""
-        return (load_case(path) for path in make_cases(RECIPE.at_most(self.scans, part), part, self.folder, print))
+    def cases(self, part: str, *, with_lesions: bool = False) -> Iterator[TrainingCase]:
+        """The first scans of a part ("train", "calibration", "test"), made where they are not cached; or only those that hold lesions."""
+        recipe = RECIPE.at_most(self.scans, part)
+        paths = zip(recipe.seeds(part), make_cases(recipe, part, self.folder, print), strict=True)
+        return (load_case(path) for seed, path in paths if not with_lesions or planned(seed))
+
+
+def planned(seed: int) -> bool:
+    """Whether the scan of a seed is to hold lesions, without reading it."""
+    plan = chest_plan(seed)
+    return bool(plan.nodules or plan.masses)
 
 
 def bench(what: str, scans: int) -> Bench:
@@ -50,7 +58,7 @@ def share(k: int, n: int) -> str:
 
 
 def mean(values: list[float]) -> str:
-    """A mean and its 95 % interval over scans (normal)."""
+    """A mean and its 95 % interval (normal, values taken for independent)."""
     if len(values) < 2:
         return "not measured"
     half = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5

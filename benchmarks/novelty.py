@@ -8,6 +8,7 @@ say so.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from common import keep, table
@@ -23,9 +24,10 @@ from cad.space import Grid
 from cad.tasks.cascade_task import CascadeSettings
 from cad.tasks.lung_nodule_ct import NEEDS
 from cad.tasks.lung_recipe import RECIPE
+from cad.train.dataset import TrainingCase
 from cad.volume import Volume
 
-REFUSED = "refused"
+REFUSED, USUAL = "refused", "as simulated (false alarms)"
 
 
 def main() -> None:
@@ -33,12 +35,13 @@ def main() -> None:
     with_what = bench(__doc__ or "", 40)
     stored = CascadeSettings.from_dict(with_what.model.settings).novelty
     reference = stored if stored.held_out else fitted(with_what)
-    fresh = list(with_what.cases("test"))
-    levels = {"as simulated (false alarms)": [reference.judge(features(with_what, case.source), "t").level for case in fresh]}
-    strange = fresh[: max(8, len(fresh) // 4)]
-    for name, change in CHANGES.items():
-        levels[name] = [level(with_what, reference, change(case.source, case.seed)) for case in strange]
-        print(name, levels[name], flush=True)
+    levels: dict[str, list[str]] = {name: [] for name in (USUAL, *CHANGES)}
+    for number, case in enumerate(with_what.cases("test")):
+        levels[USUAL].append(reference.judge(features(with_what, case), "t").level)
+        if number < max(8, with_what.scans // 4):
+            for name, change in CHANGES.items():
+                levels[name].append(level(with_what, reference, change(case.source, case.seed)))
+        print(case.seed, *(found[-1] for found in levels.values() if len(found) > number), flush=True)
     rows = {name: counted(found) for name, found in levels.items()}
     table("novelty", ("scan", "refused", "unlike", "unusual or worse"), [(name, *row.values()) for name, row in rows.items()])
     stated = dict(zip(("unusual", "unlike"), reference.false_alarms(), strict=True))
@@ -48,16 +51,13 @@ def main() -> None:
 
 def fitted(with_what: Bench) -> NoveltyReference:
     """Levels for a model that has none."""
-    parts = [[features(with_what, case.source) for case in with_what.cases(part)] for part in ("train", "calibration")]
+    parts = [[features(with_what, case) for case in with_what.cases(part)] for part in ("train", "calibration")]
     return NoveltyReference.fit(*parts)
 
 
-def features(with_what: Bench, volume: Volume) -> Features:
-    """As screening takes them."""
-    seen = network_input(volume, RECIPE.rule)
-    if isinstance(seen, Refusal):
-        raise SystemExit(f"a simulated chest was refused: {seen.detail}")
-    return scan_features(volume, seen, RECIPE.rule, with_what.model.stage("reduce"))
+def features(with_what: Bench, case: TrainingCase) -> Features:
+    """Of a usual scan, as training takes them."""
+    return scan_features(case.source, case.seen, RECIPE.rule, with_what.model.stage("reduce"))
 
 
 def level(with_what: Bench, reference: NoveltyReference, volume: Volume) -> str:
@@ -134,15 +134,21 @@ def smooth(volume: Volume, _seed: int) -> Volume:
 
 def head(_volume: Volume, seed: int) -> Volume:
     """A head MR whose numbers are taken for HU, from air at -1000."""
-    found = simulate_head(seed, HeadPlan()).volume
+    found = head_of(seed)
     values = np.asarray(found.voxels, dtype=np.float32)
     return Volume(values / max(float(np.percentile(values, 99)), 1e-6) * 1100 - 1000, found.grid, "HU", "CT")
 
 
 def mr_as_ct(_volume: Volume, seed: int) -> Volume:
     """The same, its numbers untouched."""
-    found = simulate_head(seed, HeadPlan()).volume
+    found = head_of(seed)
     return Volume(np.asarray(found.voxels, dtype=np.float32), found.grid, "HU", "CT")
+
+
+@lru_cache(1)
+def head_of(seed: int) -> Volume:
+    """A head of T1 with contrast, which two changes in turn use."""
+    return simulate_head(seed, HeadPlan()).volume
 
 
 def _changed(volume: Volume, voxels: np.ndarray) -> Volume:

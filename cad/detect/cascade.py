@@ -60,6 +60,10 @@ class Fusion:
             return first
         return self.again.propose * proposed + self.again.reduce * reduce_logit + self.again.second * second_logit + self.again.intercept
 
+    def slope(self, *, twice: bool) -> float:
+        """How far the fused logit moves with the first look's; `twice` where the candidate was looked at again."""
+        return self.again.reduce if self.again is not None and twice else self.reduce
+
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Fusion:
         """Back from a model's header."""

@@ -300,7 +300,8 @@ class CascadeTask:
         made = claim(suspect.logit, probe(pixels, reducer), settings.verdicts, settings.stability, scene.novelty.level)
         window = (scene.seen.low, scene.seen.high) if scene.volume.unit == "HU" else None
         moved = rescored(pixels, np.asarray(mask.voxels), mask.grid.spacing_mm[0], reducer, window)
-        then = [(name, settings.calibration.apply(float(expit(suspect.logit + settings.fusion.reduce * move)))) for name, move in moved]
+        slope = settings.fusion.slope(twice=suspect.candidate.score("second") is not None)
+        then = [(name, settings.calibration.apply(float(expit(suspect.logit + slope * move)))) for name, move in moved]
         return replace(made, if_changed=tuple(then))
 
     def told(self, findings: Sequence[Finding], lang: str) -> tuple[Finding, ...]:

@@ -184,3 +184,10 @@ def test_thick_source_slices_are_kept_once(scene):
     assert source_slices_kept(thick, seen, kept) == 1
     assert source_slices_kept(thick, seen, np.zeros(40, dtype=bool)) == 0
     assert source_slices_kept(thick, seen, np.ones(40, dtype=bool)) == 10
+
+
+@pytest.mark.parametrize("second", [None, -1.5])
+def test_the_first_look_moves_the_fused_logit_by_what_it_counts_beside_the_second(second):
+    fusion = Fusion(0.5, 2.0, -1.0, SecondFusion(looks_from=-9.0, propose=0.3, reduce=1.2, second=2.4, intercept=-0.7))
+    moved = fusion.logit(0.8, 1.5, second) - fusion.logit(0.8, 0.5, second)
+    assert fusion.slope(twice=second is not None) == pytest.approx(moved)

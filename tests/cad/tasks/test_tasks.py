@@ -8,19 +8,25 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from score_cases import case_scores
 
-from cad.detect.cascade import Fusion, Thresholds
+from cad.detect.cascade import Fusion, SecondFusion, Suspect, Thresholds
 from cad.errors import ModelError, Refusal, ShokenError
 from cad.explain.confidence import Calibration
 from cad.explain.conformal import Verdicts
 from cad.explain.novelty import NoveltyReference
 from cad.explain.sanity import MapSanity
+from cad.explain.stability import Probe
+from cad.finding import Candidate
 from cad.measure.aorta import DirectError
 from cad.model import ModelVersion
 from cad.networks import LoadedModel, ModelHeader
+from cad.prepare.inputs import NetworkInput
+from cad.report import Novelty
 from cad.space import Grid
 from cad.study import InstanceRef, Series
+from cad.tasks import cascade_task
 from cad.tasks.aorta_ct import TASK as AORTA
 from cad.tasks.aorta_ct import AortaSettings
 from cad.tasks.assuring import confidence
@@ -134,6 +140,23 @@ def test_a_stated_prevalence_lowers_every_confidence_and_is_said():
     here = CascadeSettings.from_dict(model.knowing(prevalence=0.05).settings)
     assert here.calibration.apply(0.5) == pytest.approx(1 / 11)
     assert (here.reliability.stated_prevalence, CascadeSettings.from_dict(model.settings).reliability.stated_prevalence) == (0.05, None)
+
+
+@pytest.mark.parametrize(("scores", "slope"), [((("reduce", 0.7),), 2.0), ((("reduce", 0.7), ("second", 0.4)), 0.5)])
+def test_what_would_change_a_confidence_counts_the_first_look_as_the_fusion_does(monkeypatch, scores, slope):
+    """A finding that was looked at twice rests less on the first look alone."""
+    fusion = Fusion(0.5, 2.0, again=SecondFusion(-9.0, 0.3, 0.5, 1.5, 0.0))
+    settings = CascadeSettings(RECIPE.rule, Thresholds(0, 0, 0), fusion, Calibration(), NOVELTY)
+    ball = np.zeros((8, 8, 8), np.float32)
+    reducer = torch.nn.Identity()
+    model = LoadedModel(ModelHeader("t", "1", "", "", {}, {}), ModelVersion("t", "1", "", "", ""), {"reduce": reducer})
+    volume = Volume(ball, Grid.axial(ball.shape, (1, 1, 1)))
+    suspect = Suspect(Candidate((0.0, 0.0, 0.0), volume.grid.box(), scores), volume, ball[None], 1.0)
+    monkeypatch.setattr(cascade_task, "probe", lambda *_: Probe({}, 0.0))
+    monkeypatch.setattr(cascade_task, "rescored", lambda *_: (("fat", -3.0),))
+    scene = cascade_task._Scene(volume, NetworkInput(volume, volume, -1000, 400), model, settings, Novelty("t", 0.0, "familiar"), "en")
+    made = LUNG._claim(suspect, volume, scene)
+    assert made.if_changed == (("fat", pytest.approx(settings.calibration.apply(1 / (1 + np.exp(-(1.0 - 3.0 * slope)))))),)
 
 
 def test_confidence_that_an_aorta_is_dilated_follows_its_measurement_error():
