@@ -127,8 +127,8 @@ def candidates_of(with_what: Bench, settings: CascadeSettings) -> tuple[list[Sce
         for hit in (False, True):
             for suspect in [s for s in best if lesion_at(case, s.candidate.centre_mm) == hit][:PER_SCAN]:
                 looks = two_scales(case.source, case.seen, suspect.candidate.centre_mm, settings.rule)
-                seen = (torch.tensor(np.asarray(pixels, dtype=np.float32))[None] for pixels in (suspect.pixels, looks))
-                found[hit].append(Scenes(*seen, (suspect.candidate.score("propose") or 0.0,), (suspect.logit,)))
+                patch, look = (torch.tensor(np.asarray(pixels, dtype=np.float32))[None] for pixels in (suspect.pixels, looks))
+                found[hit].append(Scenes(patch, look, (suspect.candidate.score("propose") or 0.0,), (suspect.logit,)))
     return found
 
 
@@ -140,7 +140,7 @@ def stacked(found: list[Scenes]) -> Scenes:
 
 def judged(scenes: Scenes, disturbed: torch.Tensor, cascade: Cascade) -> dict[str, str]:
     """How many are confident, how many of those have their claim taken away, and how many were made so without that."""
-    pictures = zip(scenes.parts(), disturbed.split(AT_ONCE), strict=True)
+    pictures = zip(scenes.parts(), torch.split(disturbed, AT_ONCE), strict=True)
     after = [logit for some, part in pictures for logit in cascade.fused(some, part)]
     confident = [k for k, logit in enumerate(after) if cascade.confident(logit)]
     unnoticed = [k for k in confident if not cascade.noticed(after[k], disturbed[k, 0])]

@@ -55,7 +55,7 @@ def main() -> None:
 def measured(name: str, scans: int) -> None:
     """One part: every scan, a line each as it goes."""
     part, first, tasks = PARTS[name]
-    store, rows = FolderModels(), []
+    store, rows = FolderModels(), list[Row]()
     models = {task: store.load(store.current(task)) for task in tasks}
     for seed in range(first, first + scans):
         rows += part(seed, models)
