@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cad.errors import ModelError
 from cad.finding import Finding, Similar
-from cad.networks import sha256_of
 from pipelines.registry.known_cases import KnownCases, digest_of
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ class Library:
         if not known or index == UNUSABLE:
             return index
         if isinstance(index, str):
-            return _alone(version, known, sha256_of(self.here.path(version)))
-        return index.joined(known, digest_of(index.sha256, sha256_of(self.here.path(version))))
+            return _alone(version, known, self.here.sha256(version))
+        return index.joined(known, digest_of(index.sha256, self.here.sha256(version)))
 
 
 def _alone(version: ModelVersion, known: Sequence[KnownCase], sha256: str) -> SimilarIndex | str:

@@ -19,7 +19,7 @@ from cad.write import dicom_codes as coded
 from cad.write.dicom_groups import Marked
 from cad.write.dicom_kos import key_objects
 from cad.write.dicom_made import Made, Maker
-from cad.write.dicom_map import parametric_map, picture
+from cad.write.dicom_map import cut_map, parametric_map, picture
 from cad.write.dicom_pdf import encapsulated_pdf
 from cad.write.dicom_receiver import Receiver
 from cad.write.dicom_seg import Segment, segmentation
@@ -157,5 +157,5 @@ def _map(marked: Marked, images: Mapping[str, bytes], maker: Maker, receiver: Re
     if receiver.heat_maps == "secondary_capture":
         png = images.get(image_name(finding, "heat"))
         return picture(name, finding, png, marked.source, maker) if png else None
-    whole = receiver.heat_maps == "parametric_map_whole_frames"
-    return parametric_map(name, finding, heatmap, marked.source, maker, whole=whole)
+    map_of = cut_map if receiver.heat_maps == "parametric_map_cut" else parametric_map
+    return map_of(name, finding, heatmap, marked.source, maker)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 SegmentationForm = Literal["binary", "labelmap"]
-HeatMapForm = Literal["parametric_map", "parametric_map_whole_frames", "secondary_capture", "none"]
+HeatMapForm = Literal["parametric_map", "parametric_map_cut", "secondary_capture", "none"]
 SEGMENTATIONS: tuple[str, ...] = get_args(SegmentationForm)
 HEAT_MAPS: tuple[str, ...] = get_args(HeatMapForm)
 
@@ -15,9 +15,9 @@ HEAT_MAPS: tuple[str, ...] = get_args(HeatMapForm)
 class Receiver:
     """How outlines and heat maps are encoded.
 
-    `segmentation`: "binary" is read everywhere; "labelmap" (2024, JPEG-LS) is many times smaller. `heat_maps`: "parametric_map" holds
-    the values, cut to where there is heat; "parametric_map_whole_frames" the same for viewers that want a map as large as the
-    series (4 bytes a voxel); "secondary_capture" is a picture for viewers that know neither; "none" leaves them out.
+    `segmentation`: "binary" is read everywhere; "labelmap" (2024, JPEG-LS) is many times smaller. `heat_maps`: "parametric_map" is as
+    large as the series, compressed, so that viewers can lay it over the images; "parametric_map_cut" holds the values as they were
+    computed, where there is heat, for programs; "secondary_capture" is a picture for viewers that know neither; "none" leaves them out.
     """
 
     segmentation: SegmentationForm = "binary"

@@ -126,12 +126,6 @@ class OnFrames:
         moved = [slice(old.start + new.start, old.start + new.stop) for old, new in zip(self.part, box, strict=True)]
         return OnFrames(self.values[box], (moved[0], moved[1], moved[2]))
 
-    def whole(self, source: Source) -> OnFrames:
-        """The same on every pixel of every frame."""
-        values = np.zeros((len(source.frames), source.rows, source.columns), dtype=np.float32)
-        values[self.part] = self.values
-        return OnFrames(values, (slice(0, len(source.frames)), slice(0, source.rows), slice(0, source.columns)))
-
 
 def on_frames(volume: Volume, source: Source) -> OnFrames:
     """Values of a volume at the pixels of a source's frames, linear between voxels.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
 
 from cad.errors import Refusal, ShokenError
 from pipelines.outfolder import OutFolder
@@ -42,6 +43,15 @@ class Parcel:
     def dataset(self) -> Dataset:
         """The object, parsed."""
         return dcmread(BytesIO(self.data))
+
+    def decompressed(self) -> Parcel | None:
+        """The same object, its pixels not compressed; None where they are not anyway."""
+        if not UID(self.transfer_syntax_uid).is_encapsulated:
+            return None
+        dataset, plain = self.dataset(), BytesIO()
+        dataset.decompress(generate_instance_uid=False)
+        dataset.save_as(plain, enforce_file_format=True)
+        return packed(self.case, self.name, plain.getvalue())
 
 
 def parcels(out: Path) -> Iterator[Parcel | Refusal]:

@@ -1,4 +1,4 @@
-"""Sending one object with a bound on how often: what may pass by itself is tried again, a refusal is not."""
+"""Sending one object with a bound on how often: what may pass by itself is tried again, a refusal in another form if there is one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,21 @@ class UnreachableError(SendError):
 
 
 def send(parcel: Parcel, sink: Sink, wait: Callable[[float], None] = time.sleep) -> None:
-    """Put one object into a sink, in at most four attempts. Raises SendError, and OSError where a folder cannot be written."""
+    """Put one object into a sink, decompressed where it is refused as it is. Raises SendError; OSError where a folder cannot be written.
+
+    What is compressed is so without loss: it is the same object, under the same UID.
+    """
+    try:
+        _put(parcel, sink, wait)
+    except RefusedError:
+        plain = parcel.decompressed()
+        if plain is None:
+            raise
+        _put(plain, sink, wait)
+
+
+def _put(parcel: Parcel, sink: Sink, wait: Callable[[float], None]) -> None:
+    """In at most four attempts."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             sink.put(parcel)

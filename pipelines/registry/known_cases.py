@@ -13,11 +13,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cad.errors import ModelError
 from cad.model import ModelVersion
+from cad.networks import sha256_of
 from cad.write.canonical import document_bytes, rounded
 
 if TYPE_CHECKING:
@@ -67,8 +69,19 @@ class KnownCases:
 
     def of(self, version: ModelVersion) -> tuple[Answered, ...]:
         """All of a version. Raises ModelError for a file that was changed, or made of another model's features."""
+        return self._kept(version)[0]
+
+    def sha256(self, version: ModelVersion) -> str:
+        """Of the file that they lie in, "" where there is none. Raises ModelError as `of` does."""
+        return self._kept(version)[1]
+
+    def _kept(self, version: ModelVersion) -> tuple[tuple[Answered, ...], str]:
         path = self.path(version)
-        return _read(path, version.sha256) if path.is_file() else ()
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return (), ""
+        return _read_once(path, version.sha256, (found.st_ino, found.st_mtime_ns, found.st_size))
 
     def learn(self, version: ModelVersion, answered: Sequence[Answered], withdrawn: frozenset[str]) -> Changes:
         """Add findings or answer them anew, and take out those whose answer was withdrawn (by the digest of their place)."""
@@ -103,6 +116,12 @@ class KnownCases:
 def _repeats(case: Answered, before: Mapping[str, Answered]) -> bool:
     known = before.get(case.finding)
     return known is not None and known.known.outcome == case.known.outcome
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, model_sha256: str, _stamp: tuple[int, int, int]) -> tuple[tuple[Answered, ...], str]:
+    """What a file holds and its sha256, kept until it is another file: each study of a run asks."""
+    return _read(path, model_sha256), sha256_of(path)
 
 
 def _read(path: Path, model_sha256: str) -> tuple[Answered, ...]:

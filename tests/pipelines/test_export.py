@@ -9,7 +9,7 @@ import stat
 import pytest
 from export_stubs import CLASSES, OBJECTS, node_stub, screened_export, vault_of, web_stub
 from pydicom import dcmread
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, RLELossless
 from small_export import NAME, UID
 from worker_tools import SECRET as PROJECT_SECRET
 
@@ -77,7 +77,7 @@ def test_a_server_gets_every_object_once_and_again_only_when_told(capsys, out):
 
 def test_what_passes_by_itself_is_tried_again_and_a_refusal_is_not(capsys, out):
     with web_stub() as server:
-        server.answers = [503, 429, 200, 415]
+        server.answers = [503, 429, 200, 200, 415]  # the second object is the one that has another form
         code, done, err = told(capsys, out, "--to", f"dicomweb:{server.url}")
         assert (code, done["counts"]) == (1, {"failed": 1, "sent": OBJECTS - 1})
         assert server.requests == OBJECTS + 2
@@ -129,6 +129,22 @@ def test_a_node_that_does_not_know_a_class_costs_only_that_object(capsys, out):
         code, done, err = told(capsys, out, "--to", f"dimse:127.0.0.1:{port}:ARCHIVE")
     assert (code, done["counts"], len(taken)) == (1, {"failed": OBJECTS - 4, "sent": 4}, 4)
     assert "does not take this SOP class" in err
+
+
+def test_what_a_receiver_refuses_compressed_is_sent_plain(capsys, out):
+    compressed = {path for path in (out / "cases").rglob("*.dcm") if dcmread(path).file_meta.TransferSyntaxUID == RLELossless}
+    assert {path.name for path in compressed} == {"map-01.dcm"}
+    with node_stub(*CLASSES) as (port, taken):  # these nodes know uncompressed forms alone
+        assert told(capsys, out, "--to", f"dimse:127.0.0.1:{port}:ARCHIVE")[1]["counts"] == {"sent": OBJECTS}
+    arrived = {str(dataset.SOPInstanceUID): dataset for dataset in taken}
+    for path in compressed:
+        original = dcmread(path)
+        plain = arrived[str(original.SOPInstanceUID)]
+        assert plain.PixelData == original.pixel_array.tobytes()
+    with web_stub() as server:
+        server.answers = [200, 415]
+        assert told(capsys, out, "--to", f"dicomweb:{server.url}")[1]["counts"] == {"sent": OBJECTS}
+        assert server.requests == OBJECTS + 1
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(0xC123, "refused_by_receiver"), (0xA700, "receiver_unreachable")])

@@ -13,8 +13,10 @@ from small_export import make_export
 from worker_tools import open_fake_desk
 
 from cad.errors import ModelError, ShokenError
+from cad.networks import sha256_of
 from pipelines import cli, wiring
 from pipelines.answers import answers
+from pipelines.registry import known_cases
 from pipelines.registry.known_cases import KnownCases, digest_of
 from pipelines.review.pages import case_file
 from pipelines.review.verdicts import Verdict, Verdicts
@@ -114,6 +116,23 @@ def test_a_finding_enters_once_and_its_latest_answer_counts(out, models, capsys)
     said(out, case, "unsure")
     facts = learn(out, capsys)
     assert (facts["removed"], facts["cases"]) == (1, 0)
+
+
+def test_they_are_read_once_and_again_when_they_changed(out, models, capsys, monkeypatch):
+    reads = []
+    monkeypatch.setattr(known_cases, "_read", lambda path, sha256, read=known_cases._read: reads.append(path) or read(path, sha256))
+    first, second = (row["case"] for row in worklist(out)[:2])
+    said(out, first, "accept")
+    learn(out, capsys)
+    reads.clear()
+    for _ in range(3):  # three places that ask, as three studies do
+        assert len(wiring.known_cases().of(VERSION)) == 1
+    assert wiring.known_cases().sha256(VERSION) == sha256_of(wiring.known_cases().path(VERSION))
+    assert len(reads) == 1
+    said(out, second, "reject")
+    learn(out, capsys)
+    assert len(wiring.known_cases().of(VERSION)) == 2
+    assert wiring.known_cases().sha256(VERSION) == sha256_of(wiring.known_cases().path(VERSION))
 
 
 def test_nothing_that_is_kept_names_a_patient_or_an_image(out, models, capsys):

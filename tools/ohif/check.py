@@ -1,11 +1,12 @@
-"""Show a case in OHIF, offline: Orthanc holds images and results, Chromium takes a picture of every series of results.
+"""Show a study in OHIF, offline: Orthanc holds images and what `shoken export` sent, Chromium takes a picture of every series of results.
 
-    python tools/ohif/check.py IMAGES CASE DIST PICTURES [MODALITY,...]
+    python tools/ohif/check.py IMAGES OUT DIST PICTURES [SERIES,...] [OPTION OF shoken export ...]
 
-IMAGES are the de-identified images of the study (`shoken deid`), CASE its folder in an OUT of `shoken screen` under the same key, DIST the
-unpacked `package/dist` of npm's @ohif/app. Needs Orthanc with its DICOMweb plug-in and Chromium (Debian), node, and playwright-core
-(npm), which PLAYWRIGHT_FROM may point to (a file beside its node_modules). PATIENCE is how many seconds a picture may stay black (900),
-SLICES=43,91 also shows those slices of each series. Everything listens on loopback; nothing else is fetched.
+IMAGES are one study: the originals, with `--reidentify --vault FILE --reason TEXT` behind, or the same de-identified by `shoken deid`.
+OUT is that of `shoken screen` under the same key, DIST the unpacked `package/dist` of npm's @ohif/app. SERIES picks series by a part of
+their line in the viewer's list ("PMAP", "finding 1"). Needs Orthanc with its DICOMweb plug-in and Chromium (Debian), node, and
+playwright-core (npm), which PLAYWRIGHT_FROM may point to (a file beside its node_modules). PATIENCE is how many seconds a picture may
+stay black (900), SLICES=43,91 also shows those slices of each series. Everything listens on loopback; nothing else is fetched.
 """
 
 from __future__ import annotations
@@ -79,29 +80,23 @@ class Viewer(SimpleHTTPRequestHandler):
         """Silent."""
 
 
-def main(images: Path, case: Path, dist: Path, pictures: Path, only: str = "") -> None:
-    """Store, serve, look."""
+def main(images: Path, out: Path, dist: Path, pictures: Path, only: str = "", *options: str) -> None:
+    """Store, export, serve, look."""
     from export_stubs import orthanc
 
     pictures.mkdir(parents=True, exist_ok=True)
     with orthanc(pictures / "orthanc") as running:
-        files = [*images.rglob("*.dcm"), *case.glob("*.dcm")]
-        study = str(dcmread(case / "sr.dcm", stop_before_pixels=True).StudyInstanceUID)
+        files = sorted(images.rglob("*.dcm"))
+        study = str(dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
         for path in files:
             store(path.read_bytes(), running.http)
-        print(f"{len(files)} objects stored")
+        print(f"{len(files)} images stored", flush=True)
+        shoken = [sys.executable, "-c", "from pipelines.cli import main; main()", "export", str(out), "--to", f"dicomweb:{running.dicomweb}", *options]
+        subprocess.run(shoken, check=True, timeout=600)  # noqa: S603 - our own command
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Viewer, orthanc_port=running.http, directory=str(dist)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{server.server_port}"
-        command = [
-            "node",
-            str(Path(__file__).with_name("look.mjs")),
-            base,
-            study,
-            str(pictures),
-            shutil.which("chromium") or "chromium",
-            only,
-        ]
+        base, chromium = f"http://127.0.0.1:{server.server_port}", shutil.which("chromium") or "chromium"
+        command = ["node", str(Path(__file__).with_name("look.mjs")), base, study, str(pictures), chromium, only]
         subprocess.run(command, check=True, timeout=7200)  # noqa: S603 - our own script
         server.shutdown()
     shutil.rmtree(pictures / "orthanc")
@@ -116,7 +111,7 @@ def store(data: bytes, port: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (5, 6):
+    if len(sys.argv) < 5:
         raise SystemExit(__doc__)
-    given_images, given_case, given_dist, given_pictures = (Path(argument) for argument in sys.argv[1:5])
-    main(given_images, given_case, given_dist, given_pictures, ",".join(sys.argv[5:]))
+    given_images, given_out, given_dist, given_pictures = (Path(argument) for argument in sys.argv[1:5])
+    main(given_images, given_out, given_dist, given_pictures, *sys.argv[5:])

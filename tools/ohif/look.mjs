@@ -1,5 +1,5 @@
 // Opens a study in OHIF with headless Chromium once for each series of results, double-clicks it and takes a picture.
-// node look.mjs BASE_URL STUDY_UID OUT_FOLDER CHROMIUM [MODALITY,...]   (playwright-core from PLAYWRIGHT_FROM or beside this file)
+// node look.mjs BASE_URL STUDY_UID OUT_FOLDER CHROMIUM [SERIES,...]   (playwright-core from PLAYWRIGHT_FROM or beside this file)
 import { createRequire } from 'node:module';
 const { chromium } = createRequire(process.env.PLAYWRIGHT_FROM ?? import.meta.url)('playwright-core');
 const [base, study, out, executablePath, only = ''] = process.argv.slice(2);
@@ -78,7 +78,7 @@ await first.close();
 console.log(JSON.stringify(texts));
 for (const [n, text] of texts.entries()) {
   const modality = text.split(' ')[0];
-  if (only && !only.split(',').includes(modality)) continue;
+  if (only && !only.split(',').some(part => text.includes(part))) continue;
   const page = await opened();
   await page.locator(SERIES).nth(n).dblclick({ force: true });
   await wait(Number(process.env.WAIT ?? 10));
