@@ -28,6 +28,7 @@ NO_DATE, NO_TIME = "19000101", "000000"  # what the anonymizer writes where a da
 _NAMESPACE = uuid.UUID("6a1f3d0e-52b1-5d0c-9a58-0d3c6b4b7e01")
 _RANDOM_ROOT = "1.2.826.0.1.3680043.10.511.3."  # highdicom's own, under which it draws UIDs
 _UIDS: Mapping[str, str] = {"SOPInstanceUID": "2.25.1", "SeriesInstanceUID": "2.25.1.1"}  # until the content is known
+_MOST_NUMBER = 2_000_000_000  # near the end of what an IS holds
 _CLOCKS = ("InstanceCreationDate", "InstanceCreationTime", "ContributionDateTime")
 
 
@@ -74,6 +75,7 @@ def finished(name: str, dataset: Dataset, source: Source, maker: Maker) -> Made:
     """Give an object its patient, study, dates and final UIDs, and encode it."""
     _identify(dataset, source.identity)
     _date(dataset, source.identity)
+    dataset.SeriesNumber = _behind(source.series_number) + int(dataset.SeriesNumber)
     _settle_uids(dataset, {}, name, maker)
     body = _encoded(dataset)
     content = hashlib.sha256(body).hexdigest()
@@ -96,6 +98,11 @@ def software_version() -> str:
         return version("shoken")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _behind(series_number: int) -> int:
+    """What to add to our own series numbers (9001 to 9999) so that they follow the source's: OHIF 3.12 opens the least of a study first."""
+    return 10_000 * ((series_number + 1_000) // 10_000) if 0 < series_number < _MOST_NUMBER else 0
 
 
 def _identify(dataset: Dataset, identity: Dataset) -> None:

@@ -28,7 +28,7 @@ PERSON = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 CLEANED = ("PatientIdentityRemoved", "DeidentificationMethod", "LongitudinalTemporalInformationModified")
 CLEANED_CODES = "DeidentificationMethodCodeSequence"
-_READ = (*TAGS, *PERSON, *STUDY, *CLEANED, CLEANED_CODES)
+_READ = (*TAGS, *PERSON, *STUDY, *CLEANED, CLEANED_CODES, "SeriesNumber")
 _GROUPS = ("NumberOfFrames", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _INSIDE = 0.5
 
@@ -74,6 +74,7 @@ class Source:
     spacing_mm: tuple[float, float]
     thickness_mm: float
     notes: tuple[Refusal, ...] = ()
+    series_number: int = 0  # 0: none
 
     @property
     def series_instance_uid(self) -> str:
@@ -176,7 +177,8 @@ def _source(volume: Volume) -> Source | Refusal:
     notes = _one_frame_of_reference(clean)
     for header in clean:
         header.SliceThickness = format_number_as_ds(thickness)
-    return Source(clean, frames, whose, first.rows, first.columns, first.orientation, first.spacing_mm, thickness, notes)
+    number = _number(headers[first.ref.path].get("SeriesNumber"))
+    return Source(clean, frames, whose, first.rows, first.columns, first.orientation, first.spacing_mm, thickness, notes, number)
 
 
 def _one_frame_of_reference(headers: Sequence[Dataset]) -> tuple[Refusal, ...]:
@@ -245,6 +247,13 @@ def _identity(header: Header) -> Dataset:
     if header.get(CLEANED_CODES):
         setattr(whose, CLEANED_CODES, header.get(CLEANED_CODES))
     return whose
+
+
+def _number(value: object) -> int:
+    try:
+        return int(str(value or 0))
+    except ValueError:
+        return 0
 
 
 def _fit(keyword: str, text: str) -> str | list[str]:

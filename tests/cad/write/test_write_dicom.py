@@ -396,6 +396,21 @@ def test_a_heat_map_s_frames_lie_on_the_grid_and_in_its_order(tmp_path, heat_map
     assert int(seen.max(axis=(1, 2)).argmax()) == int(np.argmin(away))
 
 
+@pytest.mark.parametrize("number", ["", "3", "8999", "9000", "9500", "3000566", "2147483000"])
+def test_the_images_stay_the_study_s_first_series(tmp_path, number):
+    """OHIF 3.12 opens the series with the least number: of a scan numbered 3000566 it showed our PDF and not the images."""
+
+    def numbered(datasets):
+        for dataset in datasets:
+            dataset.SeriesNumber = number
+        return datasets
+
+    files = made(series(tmp_path, change=numbered)).with_report(b"%PDF-1.7")
+    ours = {name: int(pydicom.dcmread(io.BytesIO(data)).SeriesNumber) for name, data in files.items()}
+    assert len(set(ours.values())) == len(ours) == 6
+    assert int(number or 0) < min(ours.values()) or number == "2147483000"
+
+
 def test_a_viewer_that_knows_no_maps_gets_a_picture(volume):
     from PIL import Image
 
