@@ -101,7 +101,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "profile": ("Profile", "プロファイル"),
     "codes": ("Codes in the output (0012,0064)", "出力のコード (0012,0064)"),
     "table": ("Table", "表"),
-    "until": ("additions until", "追加"),
+    "until": (", additions until {edition}", "、追加は {edition} まで"),
     "rules_sha256": ("Rules sha256", "規則 sha256"),
     "key": ("Key fingerprint", "鍵の指紋"),
     "software": ("Software", "ソフトウェア"),
