@@ -91,8 +91,8 @@ def main(images: Path, out: Path, dist: Path, pictures: Path, only: str = "", *o
         for path in files:
             store(path.read_bytes(), running.http)
         print(f"{len(files)} images stored", flush=True)
-        shoken = [sys.executable, "-c", "from pipelines.cli import main; main()", "export", str(out), "--to", f"dicomweb:{running.dicomweb}", *options]
-        subprocess.run(shoken, check=True, timeout=600)  # noqa: S603 - our own command
+        shoken = [sys.executable, "-c", "from pipelines.cli import main; main()"]
+        subprocess.run([*shoken, "export", str(out), "--to", f"dicomweb:{running.dicomweb}", *options], check=True, timeout=600)  # noqa: S603 - our own command
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Viewer, orthanc_port=running.http, directory=str(dist)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base, chromium = f"http://127.0.0.1:{server.server_port}", shutil.which("chromium") or "chromium"
