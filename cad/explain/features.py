@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from cad.backends import Float32Array
 from cad.prepare.inputs import InputRule, NetworkInput, near
+from cad.prepare.noise import noise_along_rows, thinned
 from cad.volume import Volume
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ Features = dict[str, dict[str, float]]
 
 PLACES = 12
 PERCENTILES = (5, 25, 50, 75, 95)
-THINNED_SLICES = 24
 FAR_ABOVE, FAR_BELOW = 2.0, -0.05  # in windows above its low end: metal and streaks; for a lung 1800 HU and -1070 HU
 POOLED = "avgpool"
 
@@ -98,22 +98,14 @@ def _percentiles(values: NDArray[np.float32]) -> list[tuple[int, float]]:
 def _noise(volume: Volume, seen: NetworkInput) -> dict[str, float]:
     """Noise between neighbours along rows (windows), how fast it changes along them, and jumps from slice to slice."""
     source = (np.asarray(_inside(volume, seen), dtype=np.float32) - seen.low) / (seen.high - seen.low)
-    rows = source[:: max(1, len(source) // THINNED_SLICES), ::4]
-    fine, coarse = _curvature(rows, 1), _curvature(rows, 2)
+    rows = thinned(source)
+    fine, coarse = noise_along_rows(rows, 1), noise_along_rows(rows, 2)
     steps = np.abs(np.diff(source[:, ::4, ::4], axis=0)).mean(axis=(1, 2)) if len(source) > 2 else np.ones(1)
     return {
         "noise": fine,
         "grain": float(np.log(max(fine, 1e-6) / max(coarse, 1e-6))),
         "jump": float(np.log(steps.max() / max(float(np.median(steps)), 1e-6) + 1e-6)),
     }
-
-
-def _curvature(rows: NDArray[np.float32], step: int) -> float:
-    """Standard deviation of noise from second differences over `step` voxels (median absolute deviation)."""
-    if rows.shape[-1] <= 2 * step:
-        return 0.0
-    bent = rows[..., 2 * step :] - 2 * rows[..., step:-step] + rows[..., : -2 * step]
-    return float(np.median(np.abs(bent)) / 0.6745 / 6**0.5)
 
 
 def _inside(volume: Volume, seen: NetworkInput) -> NDArray[np.generic]:

@@ -3,7 +3,8 @@
 A volume becomes a canonical axial isotropic crop around the organ, scaled to [0, 1]; patches around
 a point are cut from the source at a finer spacing with the same scale. Where a rule names MR sequences, each is one channel, scaled
 by itself; a missing one is zero everywhere (see cad.availability). Where a rule holds landmarks of what a model learned from, a scan
-that lies far from them is brought to them (see cad.prepare.landmarks).
+that lies far from them is brought to them (see cad.prepare.landmarks); where it holds the scanners, a CT that is off is (see
+cad.prepare.scanners).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cad.prepare import regions
 from cad.prepare.intensity import scale, tissue_window
 from cad.prepare.landmarks import Curve, Landmarks
 from cad.prepare.resample import resample, resample_labels
+from cad.prepare.scanners import Correction, Scanners
 from cad.space import Grid
 from cad.volume import Volume
 
@@ -33,6 +35,7 @@ class InputRule:
     `low`/`high` are the intensities that become 0 and 1 (HU for CT); None for MR, where they come
     from the organ's own median and spread. `sequences` are the MR types that become channels, the best reference first; () for one
     picture of any kind. `landmarks` of the sequences ("" for one picture of any kind) are what scans are aligned to; () for none.
+    `scanners` are what a CT of the chest is held against; None for nothing.
     """
 
     region: str
@@ -44,12 +47,14 @@ class InputRule:
     patch_spacing_mm: float
     sequences: tuple[str, ...] = field(default=(), repr=False)
     landmarks: tuple[Landmarks, ...] = field(default=(), repr=False)
+    scanners: Scanners | None = field(default=None, repr=False)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> InputRule:
         """Back from a model's header, where tuples are lists."""
         marks = tuple(Landmarks(**{**one, "values": tuple(one["values"])}) for one in stored.get("landmarks", ()))
-        return cls(**{**stored, "sequences": tuple(stored.get("sequences", ())), "landmarks": marks})
+        scanners = Scanners.from_dict(stored["scanners"]) if stored.get("scanners") else None
+        return cls(**{**stored, "sequences": tuple(stored.get("sequences", ())), "landmarks": marks, "scanners": scanners})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +81,7 @@ class NetworkInput:
     """`image` float32 in [0, 1] and the organ mask `region` (uint8) on one canonical axial grid; `low` and `high` became 0 and 1.
 
     These, and `curve`, are of the reference. `pictures` are all channels in the rule's order, None for a missing one; () where the
-    reference is the only one there ever is.
+    reference is the only one there ever is, and seen as it was scanned. `correction` is what a CT that was off went through.
     """
 
     image: Volume
@@ -85,6 +90,7 @@ class NetworkInput:
     high: float
     pictures: tuple[Picture | None, ...] = ()
     curve: Curve | None = None
+    correction: Correction | None = None
 
     def stack(self) -> NDArray[np.float32]:
         """All channels (channels, slices, rows, columns) in [0, 1]; a missing one is zero."""
@@ -97,6 +103,7 @@ class NetworkInput:
         self, volume: Volume, centre_mm: Sequence[float], voxels: int, rule: InputRule, spacing_mm: float | None = None
     ) -> tuple[Volume, NDArray[np.float32]]:
         """A cube around a point (see `close_up`): of the reference `volume` in its own unit, and all channels of it in [0, 1]."""
+        rule = replace(rule, low=self.low) if self.correction else rule
         cut = close_up(volume, centre_mm, voxels, rule, spacing_mm)
         pixels = np.zeros((max(1, len(self.pictures)), *cut.grid.shape), dtype=np.float32)
         for channel, picture in enumerate(self.pictures or (Picture(volume, cut.voxels, self.low, self.high, self.curve),)):
@@ -108,7 +115,7 @@ class NetworkInput:
 
     def aligned(self, rule: InputRule) -> tuple[tuple[str, float], ...]:
         """The sequences whose grey values went through a curve, and how far a landmark was moved, in windows."""
-        if not self.pictures:
+        if not rule.sequences:
             return () if self.curve is None else (("", self.curve.moved),)
         channels = zip(rule.sequences, self.pictures, strict=True)
         return tuple((name, picture.curve.moved) for name, picture in channels if picture and picture.curve)
@@ -130,16 +137,21 @@ def network_input(volume: Volume, rule: InputRule) -> NetworkInput | Refusal:
     if not mask.voxels.any():
         return Refusal("", f"no_{rule.region}_found", f"the pixels show no {rule.region} that this task could look through")
     region = resample_labels(mask, _canonical_grid(mask, rule))
-    reference = _picture(replace(volume, sequence=reference_name(volume, rule)), mask, region, rule)
+    off = rule.scanners.correction(volume, region, near(volume, region.grid).voxels) if rule.scanners else None
+    rule = _of_scanner(rule, off) if off else rule
+    shown = off.quietened(volume) if off else volume
+    reference = _picture(replace(shown, sequence=reference_name(volume, rule)), mask, region, rule)
     others = [_picture(part, resample_labels(mask, part.grid), region, rule) for part in volume.beside if part.sequence in rule.sequences]
     named = {picture.source.sequence: picture for picture in (*others, reference)}
+    pictures = tuple(named.get(name) for name in rule.sequences)
     return NetworkInput(
         image=Volume(reference.image, region.grid, "1", volume.modality),
         region=region,
         low=reference.low,
         high=reference.high,
-        pictures=tuple(named.get(name) for name in rule.sequences),
+        pictures=(reference,) if shown is not volume else pictures,
         curve=reference.curve,
+        correction=off,
     )
 
 
@@ -170,6 +182,12 @@ def patch_grid(centre_mm: Sequence[float], voxels: int, spacing_mm: float) -> Gr
     """An axial isotropic cube of `voxels` a side with its middle at `centre_mm`."""
     shape = (voxels,) * 3
     return Grid.axial(shape, (spacing_mm,) * 3).around(centre_mm, shape, spacing_mm)
+
+
+def _of_scanner(rule: InputRule, off: Correction) -> InputRule:
+    """The rule with its window in the HU of a scanner that is off: the same tissue becomes 0 and 1."""
+    low, high = (None if hu is None else off.own(hu) for hu in (rule.low, rule.high))
+    return replace(rule, low=low, high=high)
 
 
 def _picture(part: Volume, mask: Volume, region: Volume, rule: InputRule) -> Picture:

@@ -9,6 +9,7 @@ from cad.datasets.coverage import LEAST
 from cad.model import OperatingPoint
 from cad.networks import ModelHeader
 from cad.prepare.inputs import InputRule
+from cad.prepare.scanners import TISSUES
 from cad.tasks.certificate import Certificate, Level
 from cad.tasks.figures import Figure
 from cad.train.recipe import Recipe
@@ -134,11 +135,16 @@ def _apart(recipe: Recipe) -> str:
 
 
 def _alignment(header: ModelHeader) -> list[str]:
-    marks = InputRule.from_dict(header.settings["rule"]).landmarks if "rule" in header.settings else ()
-    far = ", ".join(f"{one.sequence or 'any scan'} {one.tolerance:.2f}" for one in marks)
-    return (
+    rule = InputRule.from_dict(header.settings["rule"]) if "rule" in header.settings else None
+    far = ", ".join(f"{one.sequence or 'any scan'} {one.tolerance:.2f}" for one in rule.landmarks) if rule else ""
+    said = (
         [f"- Grey values are brought to those of the training data where a landmark is farther off than (in windows): {far}"] if far else []
     )
+    if rule and rule.scanners:
+        known = rule.scanners
+        near = ", ".join(f"{name} {hu:.0f} ± {off:.0f}" for name, hu, off in zip(TISSUES, known.hu, known.tolerance_hu, strict=True))
+        said.append(f"- HU are brought to those of the training data outside of {near}; noise beyond {known.noise_hu:.0f} HU is smoothed")
+    return said
 
 
 def _promise(recipe: Recipe) -> str:

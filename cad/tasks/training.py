@@ -39,6 +39,7 @@ from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import fingerprint, load_case, make_cases, mapped
 from cad.train.mining import MINING_THRESHOLD
 from cad.train.recipe import Recipe
+from cad.train.scanners import learned_scanners
 from cad.train.transfer import NOTHING, Start
 
 Say = Callable[[str], None]
@@ -78,7 +79,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(parts.train)}")
     trained = train_cascade(recipe, learned, stages, say, watches(watched), start)
     novelty = _novelty(parts, recipe, trained.networks["reduce"])
-    rule = replace(recipe.rule, landmarks=learned_landmarks(learned, recipe.rule)) if recipe.aligned else recipe.rule
+    rule = _aligned(recipe, learned)
     raw = CascadeSettings(rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
     draft = _loaded(recipe, parts, trained, raw.to_dict(), folder)
     scores = score_cases(parts.calibration, recipe.rule, _pointer(recipe, draft, folder), MINING_THRESHOLD, say, recipe.workers)
@@ -98,6 +99,15 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
         *detection_figures(task, model, parts.test[: budget.screened], say),
     )
     return _finished(recipe, model, folder, figures, trained, start, lacking)
+
+
+def _aligned(recipe: Recipe, learned: Sequence[Path]) -> InputRule:
+    """The rule with what scans of other scanners are brought to, where the recipe asks for it: CT by its HU, MR by landmarks."""
+    if not recipe.aligned:
+        return recipe.rule
+    if recipe.rule.low is not None:
+        return replace(recipe.rule, scanners=learned_scanners(learned))
+    return replace(recipe.rule, landmarks=learned_landmarks(learned, recipe.rule))
 
 
 def _apart(paths: tuple[Path, ...], first: int) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

@@ -28,6 +28,7 @@ TINY = replace(
     rule=replace(RECIPE.rule, spacing_mm=4.0, patch_voxels=16, patch_spacing_mm=3.0),
     budget=Budget(6, 4, 2, dict.fromkeys(RECIPE.budget.steps, 2), screened=1),
     workers=1,
+    aligned=True,
 )
 
 
@@ -75,9 +76,19 @@ def test_a_tiny_training_gives_a_model_that_screens(tmp_path):
     assert not isinstance(result, Refusal)
     assert result.model == model.version
     assert len(result.findings) <= 10
+    known = model.settings["rule"]["scanners"]
+    assert known["hu"] == pytest.approx([-985, -97, 53], abs=25)
+    loud = coarse_chest(9).volume
+    noise = np.random.default_rng(1).normal(60, 2 * known["noise_hu"], loud.grid.shape)
+    told = TASK.run(loud.like((loud.voxels + noise).clip(-1024, 3071).astype(np.int16)), model, lang="en", progress=lambda _: None)
+    assert not isinstance(told, Refusal)
+    assert [warning.reason for warning in told.warnings] == ["intensity_aligned", "noise_smoothed"]
+    assert "in training" in told.warnings[0].detail
+    assert not result.warnings
     again = train_detection(TINY, TASK, tmp_path, lambda _: None)  # every stage is there already: the same file comes out
     assert sha256_of(again.file) == model.version.sha256
     card = made.file.with_suffix(".card.md").read_text()
     assert model.version.sha256 in card
     assert "simulated" in card
+    assert "HU are brought to those of the training data outside of air -9" in card
     assert [point.stage for point in model.version.operating_points] == ["triage", "propose", "reduce", "cascade, per patient"]
