@@ -116,12 +116,14 @@ def _shifts(asked: argparse.Namespace, bench: Bench, rule: InputRule, model: Loa
 def _real(rule: InputRule) -> None:
     """Readings of real CTs; none of them chose anything here."""
     known, rows = rule.scanners, []
+    if known is None:
+        raise SystemExit("only a CT is read")
     for folder in (LIDC, DX):
         study = max(read_headers(sorted(folder.iterdir())).studies[0].series, key=lambda series: len(series.instances))
         volume = assemble(study).volumes[0]
         seen = network_input(volume, rule)
-        if known is None or isinstance(seen, Refusal):
-            raise SystemExit(f"{folder.name}: nothing to read")
+        if isinstance(seen, Refusal):
+            raise SystemExit(f"{folder.name}: {seen.detail}")
         read = reading(volume, seen.region, near(volume, seen.image.grid).voxels)
         done = seen.correction or Correction(read)
         rows.append((folder.name, *(f"{hu:.1f}" for hu in (*read.hu, read.noise_hu)), f"{done.gain:.3f}", done.offset_hu, done.blur_mm))
