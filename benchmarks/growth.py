@@ -228,6 +228,7 @@ def _calls(group: list[dict[str, Any]], way: str) -> dict[str, Any]:
     for name, count in counts.items():
         out[name] = {"count": count, "interval": list(clopper_pearson(count, len(group))) if group else [0.0, 1.0]}
     if told:
+        out["beyond noise of measured"] = list(clopper_pearson(counts["beyond noise"], len(told)))
         out["error_median"], out["error_rms"] = float(np.median(errors)), float(np.sqrt(np.mean(np.square(errors))))
         out["least_percent_median"] = float(100 * (np.exp(np.median([1.96 * t["log_sd"] for t in told])) - 1))
     return out

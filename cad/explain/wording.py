@@ -149,7 +149,7 @@ OUTCOMES = {
         "no_waist": "くびれが認められないため",
         "change_within_noise": "変化が計測誤差の範囲内のため",
         "change_too_small": "変化が増大とみなす基準に満たないため",
-        "not_alike": "両検査で同じ方法では計測できないため",
+        "not_alike": "両検査で同じようには描出されないため",
         "shrinking": "縮小しているため",
         "not_solid": "充実成分がないため",
         "missing": "計測されていないため",
