@@ -112,8 +112,8 @@ def main() -> None:
             hurt = torch.cat([attack(cascade, some, hu / WINDOW_HU) for some in normal.parts()])
             rows[f"{name}, {hu:g} HU"] = judged(normal, hurt, cascade)
             print(name, hu, rows[f"{name}, {hu:g} HU"], flush=True)
+        keep("attack", {"weights": with_what.model.version.sha256, "scans": with_what.scans, "rows": rows})  # the later ones take minutes
     table("attacks", ("what", *next(iter(rows.values()))), [(name, *row.values()) for name, row in rows.items()])
-    keep("attack", {"weights": with_what.model.version.sha256, "scans": with_what.scans, "rows": rows})
 
 
 def candidates_of(with_what: Bench, settings: CascadeSettings) -> tuple[list[Scenes], list[Scenes]]:
