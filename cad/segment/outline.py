@@ -23,13 +23,13 @@ def outlined(
 ) -> tuple[Volume, Volume]:
     """The close-up (source unit) and on its grid the outline around `centre_mm` as probabilities.
 
-    `near` is the close-up at the rule's own spacing. Where the lesion fills it, or nothing is outlined there, the same network looks again
-    from further away: it knows lesions by their form, and a mass of 80 mm at 2 mm looks like one of 40 mm at 1 mm. What is outlined and
-    leaves most of the close-up free is whole: another look could only find something else.
+    `near` is the close-up at the rule's own spacing. Where the lesion fills it, the same network looks again from further away: it knows
+    lesions by their form, and a mass of 80 mm at 2 mm looks like one of 40 mm at 1 mm. What leaves most of the close-up free is whole, and
+    where nothing is outlined no mass is: another look could only find something else.
     """
     first = component_at(probability(near[0], network, near[1]), centre_mm)
     chosen = near[0], first
-    if 0 < _reach_mm(first) < FITS * _edge_mm(first):
+    if _reach_mm(first) < FITS * _edge_mm(first):
         return chosen
     for times in COARSER:
         wide, pixels = seen.closely(volume, centre_mm, rule.patch_voxels, rule, times * rule.patch_spacing_mm)

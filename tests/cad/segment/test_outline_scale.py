@@ -37,13 +37,13 @@ def test_a_lesion_is_outlined_where_it_fits(diameter_mm: float, spacing_mm: floa
     assert held == pytest.approx(np.pi / 6 * diameter_mm**3, rel=0.15)
 
 
-@pytest.mark.parametrize(("diameter_mm", "looks"), [(10.0, 1), (0.0, 2), (40.0, 2)])
+@pytest.mark.parametrize(("diameter_mm", "looks"), [(10.0, 1), (0.0, 1), (40.0, 2)])
 def test_what_leaves_the_close_up_free_is_not_looked_at_again(diameter_mm: float, looks: int) -> None:
     seen_at = []
 
     def bright_or_all(pixels: np.ndarray) -> np.ndarray:
         seen_at.append(pixels)
-        return bright(pixels) if len(seen_at) == 1 else np.full_like(pixels, 9.0 if diameter_mm == 10 else -9.0)
+        return bright(pixels) if len(seen_at) == 1 else np.full_like(pixels, -9.0 if diameter_mm == 40 else 9.0)
 
     volume = ball(diameter_mm)
     seen = NetworkInput(volume, volume.like(np.ones(volume.grid.shape, dtype=np.uint8)), -1000, 400)
