@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -119,7 +119,8 @@ class _Work:
         return self._fit("segment", self._new("segment"), self.close_ups.masks, rare_voxels(), 0)
 
     def _classes(self, stage: str, cubes: Cubes) -> Fitted:
-        """In the later round, look-alikes that the first took for lesions are drawn more often."""
+        """In the later round, look-alikes that the first took for lesions are drawn more often, by this stage alone."""
+        cubes = replace(cubes, weights=cubes.weights.copy())
 
         def mine(network: torch.nn.Module) -> None:
             share = 1 / (1 + np.exp(-_scores(cubes, network)))

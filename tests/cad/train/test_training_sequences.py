@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
 from cad.simulate.head import HeadPlan, simulate_sequences
 from cad.simulate.phantom import Phantom
+from cad.space import as_point
 from cad.tasks.brain_lesion_mr import TASK
 from cad.tasks.brain_recipe import RECIPE, SEQUENCES, head_phantom
 from cad.tasks.task import TaskResult
 from cad.tasks.training import train_detection
 from cad.train.augment import as_scanned, some_of
+from cad.train.cascade import STAGES, train_cascade
 from cad.train.centres import Blocks, Tiles
+from cad.train.checkpoints import Checkpoints
 from cad.train.dataset import load_case, make_cases
 from cad.train.loop import new_network
-from cad.train.mining import first_cubes, marked_places, scenes_of, second_cubes
+from cad.train.mining import Place, first_cubes, marked_places, scenes_of, second_cubes
 from cad.train.recipe import Budget
 
 
@@ -37,6 +42,10 @@ TINY = replace(
     budget=Budget(5, 3, 2, dict.fromkeys(RECIPE.budget.steps, 2), screened=1),
     workers=1,
     aligned=True,
+)
+
+LONGER = replace(
+    TINY, budget=replace(TINY.budget, steps=dict.fromkeys(TINY.budget.steps, 4)), learning=replace(TINY.learning, precision="single")
 )
 
 
@@ -161,3 +170,26 @@ def test_the_recipe_draws_thick_and_thin_sequences_of_one_head() -> None:
     assert isinstance(RECIPE.rule, InputRule)
     extents = [np.subtract(part.grid.box().high_mm, part.grid.box().low_mm) for part in parts]
     assert max(float(np.abs(extent - extents[0]).max()) for extent in extents) < 10
+
+
+def with_look_alikes(paths: tuple[Path, ...], network: torch.nn.Module) -> tuple[Place, ...]:
+    marks = marked_places(paths, network)
+    return (*marks, *(replace(mark, centre_mm=as_point(np.add(mark.centre_mm, 30)), hit=0) for mark in marks))
+
+
+@pytest.mark.parametrize("kept", [1, 4])
+def test_killed_between_stages_it_goes_on_to_the_same_bits(
+    kept: int, cached: dict[str, tuple[Path, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cad.train.cascade._scores", lambda cubes, _: np.resize(np.float32([-9, 9]), len(cubes.images)))
+    monkeypatch.setattr("cad.train.cascade.marked_places", with_look_alikes)
+    first, second = Checkpoints(tmp_path / "first", "tiny"), Checkpoints(tmp_path / "second", "tiny")
+    whole = train_cascade(LONGER, cached["train"], first, lambda _: None)
+    (tmp_path / "second").mkdir()
+    for stage in STAGES[:kept]:
+        (file,) = (tmp_path / "first").glob(f"{stage}-*.safetensors")
+        shutil.copy(file, tmp_path / "second")
+    resumed = train_cascade(LONGER, cached["train"], second, lambda _: None)
+    for stage, network in resumed.networks.items():
+        there, here = whole.networks[stage].state_dict(), network.state_dict()
+        assert all(torch.equal(there[name], here[name]) for name in there), stage
