@@ -31,7 +31,8 @@ DESCRIPTORS = (
     "long_axis", "volume", "mean_hu", "solid_fraction", "sphericity", "spiculation_index", "lobulation_index", "margin_width",
     "contrast_ratio",
 )  # fmt: skip
-OUTCOMES = ("lesion", "look_alike", "confirmed", "dismissed")  # by a truth, and by a reader
+BY_READERS = ("confirmed", "dismissed")
+OUTCOMES = ("lesion", "look_alike", *BY_READERS)  # by a truth, and by a reader
 _NETWORK = "feature_"
 _LOGARITHMIC = frozenset({"long_axis", "volume"})
 
@@ -89,12 +90,18 @@ class SimilarIndex:
         return replace(self, features=features, cases=(*self.cases, *_shown(known)), sha256=sha256)
 
     def nearest(self, features: Mapping[str, float]) -> Similar:
-        """The SHOWN nearest cases, nearest first; ties in the order of the index."""
+        """The SHOWN nearest cases, nearest first; ties in the order of the index.
+
+        Where none of them was answered by a reader here, the nearest that was follows, if it is within reach: shipped cases, of
+        which there are hundreds, would else hide what this place knows.
+        """
         distances = np.linalg.norm(self._points - self._standardised(np.array([[features.get(n, np.nan) for n in self.names]])), axis=1)
-        order = np.argsort(distances, kind="stable")[:SHOWN]
+        order = [int(n) for n in np.argsort(distances, kind="stable")]
+        answered = next((n for n in order if self.cases[n].outcome in BY_READERS and distances[n] <= self.reach), order[0])
+        shown = [*order[:SHOWN], *([answered] if answered not in order[:SHOWN] else [])]
         found = tuple(
             SimilarCase(float(distances[n]), self.cases[n].outcome, self.cases[n].source, self.cases[n].diameter_mm, self.cases[n].texture)
-            for n in order
+            for n in shown
         )
         return Similar(found, len(self.cases), self.sha256, self.reach)
 

@@ -71,20 +71,27 @@ class Made:
     data: bytes
 
 
-def finished(name: str, dataset: Dataset, source: Source, maker: Maker) -> Made:
-    """Give an object its patient, study, dates and final UIDs, and encode it."""
+def finished(name: str, dataset: Dataset, source: Source, maker: Maker, beside: bytes = b"") -> Made:
+    """Give an object its patient, study, dates and final UIDs, and encode it. `beside` is content that is not in the data set (yet)."""
     _identify(dataset, source.identity)
     _date(dataset, source.identity)
     dataset.SeriesNumber = _behind(source.series_number) + int(dataset.SeriesNumber)
     _settle_uids(dataset, {}, name, maker)
     body = _encoded(dataset)
-    content = hashlib.sha256(body).hexdigest()
+    content = hashlib.sha256(body + beside).hexdigest()
     for keyword, unfinished in _UIDS.items():
         uid = maker.uid(name, keyword, content)
         body = _with_uid(body, keyword, unfinished, uid, implicit=dataset.file_meta.TransferSyntaxUID.is_implicit_VR)
         setattr(dataset, keyword, uid)
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    return Made(name, dataset, _opened(dataset.file_meta) + body)
+    return Made(name, dataset, opened(dataset.file_meta) + body)
+
+
+def opened(meta: FileMetaDataset) -> bytes:
+    """What a file begins with: the preamble, DICM, and the file meta information."""
+    buffer = DicomBytesIO()
+    write_file_meta_info(buffer, meta)
+    return bytes(128) + b"DICM" + buffer.getvalue()
 
 
 def derived_uid(*about: str) -> str:
@@ -140,14 +147,7 @@ def _encoded(dataset: Dataset) -> bytes:
     """The data set behind its file meta information; encoding is what takes time, so it is done once."""
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()[len(_opened(dataset.file_meta)) :]
-
-
-def _opened(meta: FileMetaDataset) -> bytes:
-    """What a file begins with: the preamble, DICM, and the file meta information."""
-    buffer = DicomBytesIO()
-    write_file_meta_info(buffer, meta)
-    return bytes(128) + b"DICM" + buffer.getvalue()
+    return buffer.getvalue()[len(opened(dataset.file_meta)) :]
 
 
 def _with_uid(body: bytes, keyword: str, unfinished: str, uid: str, *, implicit: bool) -> bytes:

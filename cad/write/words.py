@@ -119,7 +119,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Nearest by what the classifier sees and what was measured; alike does not mean the same.",
         "分類器の特徴量と計測値による近傍。類似は同一を意味しません。",
     ),
-    "known_cases": ("known cases", "既知症例"),
+    "known_cases": ("{count} known cases", "既知症例 {count} 件"),
     "reach": ("usual distance up to", "通常の距離の上限"),
     "operating_point": ("Operating point:", "動作点："),
     "aorta_ct_course": ("Aorta, course", "大動脈の走行"),

@@ -26,11 +26,15 @@ def list_versions(models: ModelsOption = None, json: JsonOption = False) -> int:
     if json:
         put_json(rows)
     else:
-        table("Model versions", ("task", "version", "current", "sha256", "file"), [tuple(row[k] for k in _COLUMNS) for row in rows])
+        table("Model versions", ("task", "version", "current", "sha256", "file"), [tuple(_cell(row[k]) for k in _COLUMNS) for row in rows])
     return int(any(row["file"] != "whole" for row in rows))
 
 
 _COLUMNS = ("task", "version", "current", "sha256", "file")
+
+
+def _cell(value: str | bool) -> str:
+    return ("yes" if value else "") if isinstance(value, bool) else value
 
 
 @app.command()
@@ -103,7 +107,8 @@ def _learn(version: ModelVersion, out: Path, *, json: bool) -> int:
     wiring.model_ledger().append("answers", task=version.name, version=version.version, sha256=done.sha256)
     facts = {"task": version.name, "version": version.version, **asdict(done), "stale": told.stale}
     text = f"{done.added} findings added, {done.changed} answered anew, {done.removed} taken out, {done.cases} known cases of readers"
-    put_json(facts) if json else put(f"{text}; {told.stale} answers left out: their case was written anew since")
+    left_out = f"; {told.stale} answers left out: their case was written anew since" if told.stale else ""
+    put_json(facts) if json else put(text + left_out)
     return int(told.stale > 0)
 
 
@@ -169,16 +174,17 @@ def audit(models: ModelsOption = None, json: JsonOption = False) -> int:
     from pipelines import wiring
 
     chain, store = wiring.model_ledger().audit(), _store(models)
-    faults = list(chain.faults)
-    for version in (version for task in store.tasks() for version in store.versions(task)):
+    versions, faults = [version for task in store.tasks() for version in store.versions(task)], list(chain.faults)
+    for version in versions:
         try:
             store.verify(version)
         except ModelError as error:
             faults.append(error.sentence())
     for fault in faults:
         say(fault)
-    document: dict[str, Any] = {"entries": chain.entries, "head": chain.head, "faults": faults}
-    put_json(document) if json else put(f"{chain.entries} ledger entries, head {chain.head[:16]}, {len(faults)} faults")
+    document: dict[str, Any] = {"files": len(versions), "entries": chain.entries, "head": chain.head, "faults": faults}
+    text = f"{len(versions)} model files compared, {chain.entries} ledger entries, head {chain.head[:16]}, {len(faults)} faults"
+    put_json(document) if json else put(text)
     return int(bool(faults))
 
 

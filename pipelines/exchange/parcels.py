@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cad.errors import Refusal, ShokenError
 from pipelines.outfolder import OutFolder
@@ -45,11 +45,14 @@ class Parcel:
         return dcmread(BytesIO(self.data))
 
     def decompressed(self) -> Parcel | None:
-        """The same object, its pixels not compressed; None where they are not anyway."""
-        if not UID(self.transfer_syntax_uid).is_encapsulated:
+        """The same object without any compression; None where there is none anyway."""
+        syntax, plain = UID(self.transfer_syntax_uid), BytesIO()
+        if not syntax.is_encapsulated and not syntax.is_deflated:
             return None
-        dataset, plain = self.dataset(), BytesIO()
-        dataset.decompress(generate_instance_uid=False)
+        dataset = self.dataset()
+        if syntax.is_encapsulated:
+            dataset.decompress(generate_instance_uid=False)
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         dataset.save_as(plain, enforce_file_format=True)
         return packed(self.case, self.name, plain.getvalue())
 

@@ -165,7 +165,7 @@ def test_models_are_listed_shown_and_audited(capsys, here, installed, models_fol
     assert told(capsys, "models", "register", folder / "bright_ct-1.safetensors")[0] == 0
     assert sorted(SHIPPED.glob("*")) == before
     code, out, _ = told(capsys, "models", "audit", "--json")
-    assert (code, json.loads(out)["entries"]) == (0, 1)
+    assert (code, json.loads(out)["entries"], json.loads(out)["files"]) == (0, 1, 1)
     weights = folder / "bright_ct-1.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
     code, _, err = told(capsys, "models", "audit")

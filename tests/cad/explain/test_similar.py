@@ -43,6 +43,19 @@ def test_a_finding_is_shown_what_its_neighbours_were(index, at, outcome):
     assert (found.size, found.missing) == (40, "")
 
 
+def test_what_readers_here_answered_is_not_hidden_by_many_shipped_cases():
+    crowd = [KnownCase({"feature_00": place}, "lesion", "simulated") for place in (*np.arange(10) / 1000, *np.arange(10, 100, 10))]
+    index, at = SimilarIndex.of(TASK, MODEL, crowd), {"feature_00": 0.0}
+
+    def shown(place):
+        joined = index.joined([KnownCase({"feature_00": place}, "confirmed", "reader", 21.0, "solid")], "here")
+        return [case.outcome for case in joined.nearest(at).cases]
+
+    assert shown(2.0) == ["lesion"] * SHOWN + ["confirmed"]
+    assert shown(45.0) == ["lesion"] * SHOWN  # like none of them, beyond reach
+    assert shown(0.0) == ["lesion", "confirmed", "lesion", "lesion", "lesion"]  # among them anyway: nothing is added
+
+
 def test_a_case_of_the_index_is_its_own_nearest_neighbour(index):
     for number in (0, 7, 39):
         found = index.nearest(known()[number].features)
