@@ -11,6 +11,7 @@ from cad.prepare.resample import resample
 from cad.simulate.head import HeadPlan, Sequence, simulate_sequences
 from cad.simulate.phantom import Phantom
 from cad.space import Grid
+from cad.train.augment import Draw
 from cad.train.recipe import CALIBRATION_SEEDS, Budget, Learning, Recipe, cascade_networks, lesions
 from cad.volume import Volume
 
@@ -20,6 +21,7 @@ SPACING_SHARES = (0.08, 0.17, 0.35, 0.40)
 THICKER = 0.5  # so often a further sequence is taken in thicker slices than the finest one
 MOVED_MM = 0.4  # what registration leaves
 SEQUENCES: tuple[Sequence, ...] = ("T1c", "FLAIR", "T2", "T1")
+DRAW = Draw(whole=0.3, alone=(0.3, 0.15, 0.0, 0.0))  # T1c alone is learned slowly beside FLAIR; T2 or T1 alone is not screened
 
 
 def head_phantom(seed: int) -> Phantom:
@@ -57,7 +59,7 @@ def _another(volume: Volume, rng: np.random.Generator) -> Volume:
 
 RECIPE = Recipe(
     task="brain_lesion_mr",
-    version="2",
+    version="3",
     phantom=head_phantom,
     truth=lesions,
     rule=InputRule(
@@ -71,6 +73,7 @@ RECIPE = Recipe(
         sequences=SEQUENCES,
     ),
     networks=cascade_networks(planes=3, sequences=len(SEQUENCES)),
+    draw=DRAW,
     learning=Learning(pasted=0.0),  # a pasted lesion would bring neither its oedema nor the look of its own sequences' slices
     budget=Budget(
         train=240,

@@ -43,7 +43,7 @@ class Needs:
     of an axial series, `oblique_mm` the thickest slices in another plane (0: axial only), `shortest_mm` the least extent along
     the stack. `kernels`, `sequences` and `contrast` are what the networks were trained on, best first; MR types in `tolerated`
     are read with a warning where nothing better is there, others are not. `says` tells what the networks were trained on; `together` that
-    all of `sequences` which a study has are looked at as one.
+    all of `sequences` which a study has are looked at as one, and `leading` which of them must be among them: () for any.
     """
 
     modality: str
@@ -59,6 +59,7 @@ class Needs:
     contrast: tuple[str, ...] = ()
     says: str = ""
     together: bool = False
+    leading: tuple[str, ...] = ()
 
 
 def judge(series: Series, needs: Needs) -> Suitability:
@@ -77,6 +78,11 @@ def names_body(series: Series, needs: Needs) -> str:
         return "yes"
     others = {*CHEST_WORDS, *HEAD_WORDS, *OTHER_WORDS} - set(needs.words)
     return "no" if any(word in part for word in others) else ""
+
+
+def leads(series: Series, needs: Needs) -> bool:
+    """Whether the series may be looked at without another type beside it."""
+    return not needs.leading or mr_sequence(series).name in needs.leading
 
 
 def contrast_phase(series: Series) -> str:
@@ -139,10 +145,11 @@ _CHECKS: tuple[Callable[[Series, Needs], str], ...] = (_wrong_modality, _not_acq
 
 
 def _preference(series: Series, needs: Needs) -> float:
-    """Body part, originality, thin enough, then MR type, contrast, thickness and kernel: a step outweighs what comes after it."""
+    """Leads, body part, originality, thin enough, then MR type, contrast, thickness and kernel: a step outweighs what comes after it."""
     thick = thickness_mm(series)
     coarse = min(4.0, (thick if thick is not None else 5.0) / 2.5)
     steps = (
+        float(leads(series, needs)),
         {"yes": 2.0, "": 1.0, "no": 0.0}[names_body(series, needs)],
         0.0 if series.secondary else 1.0,
         1.0 if thick is None or thick <= _THICK_MM else 0.0,

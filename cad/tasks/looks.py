@@ -12,16 +12,19 @@ from cad.errors import Refusal
 from cad.prepare.bodypart import BodyPart, body_part
 from cad.read.mr_sequence import mr_sequence
 from cad.study import Series
-from cad.tasks.choosing import Needs, names_body
+from cad.tasks.choosing import Needs, leads, names_body
 from cad.tasks.task import Fit
 from cad.volume import Volume
 
 
 def fits(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
-    """Whether `task` may look through the volume made of the series. Reasons: wrong_body_part, body_part_unknown; warnings:
+    """Whether `task` may look through the volume made of the series. Reasons: wrong_body_part, body_part_unknown,
+    leading_sequence_missing; warnings:
     body_part_contradicted, body_part_unsure, outside_training.
     """
     fit = _shows(task, needs, volume, series)
+    if not fit.refusal and not leads(series, needs):
+        return Fit(refusal=_alone(task, needs, series))
     if fit.refusal or not needs.tolerated or (found := mr_sequence(series)).name not in needs.tolerated:
         return fit
     detail = f"MR type {found.name} ({found.reason}); {needs.says}, so its answer here is less sure"
@@ -44,6 +47,12 @@ def _shows(task: str, needs: Needs, volume: Volume, series: Series) -> Fit:
 def wrong_part(task: str, body: str, part: BodyPart) -> Refusal:
     """The refusal of a volume that shows another part."""
     return Refusal("", "wrong_body_part", f"{task} needs a {body}; the pixels look like {part.name}: {part.reason}")
+
+
+def _alone(task: str, needs: Needs, series: Series) -> Refusal:
+    """The refusal of a study of which only types are there that the networks find nothing on by themselves."""
+    detail = f"not screened: {task} needs {' or '.join(needs.leading)}, and looks at MR type {mr_sequence(series).name} only beside it"
+    return Refusal(series.series_instance_uid, "leading_sequence_missing", detail)
 
 
 def _contradicted(part: BodyPart, series: Series) -> Refusal:

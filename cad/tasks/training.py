@@ -21,7 +21,7 @@ from cad.networks import LoadedModel, ModelHeader, load, save
 from cad.prepare.inputs import InputRule
 from cad.tasks.aorta_ct import AortaSettings
 from cad.tasks.assuring import assured
-from cad.tasks.by_sequences import sequence_figures
+from cad.tasks.by_sequences import MOST, sequence_figures
 from cad.tasks.calibrating import choose_thresholds, fit_fusion
 from cad.tasks.card import model_card
 from cad.tasks.cascade_task import CascadeSettings
@@ -77,7 +77,7 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     learned, watched = _apart(parts.train, len(parts.train) - min(budget.validation, len(parts.train) // 5))
     lacking = write_training_coverage(learned, folder)["lacking"] if recipe.rule.region == "lungs" else None
     stages = Checkpoints(folder / "stages", f"{recipe.identity()} {start.identity} {fingerprint(parts.train)}")
-    trained = train_cascade(recipe, learned, stages, say, watches(watched), start)
+    trained = train_cascade(recipe, learned, stages, say, watches(watched, recipe.sequence_sets), start)
     novelty = _novelty(parts, recipe, trained.networks["reduce"])
     rule = _aligned(recipe, learned)
     raw = CascadeSettings(rule, Thresholds(0.0, MINING_THRESHOLD, -100.0), Fusion(), Calibration(), novelty)
@@ -93,9 +93,10 @@ def train_detection(recipe: Recipe, task: Task, folder: Path, say: Say, start: S
     points = (*points, certificate.point) if certificate else points
     model = _loaded(recipe, parts, trained, settings.to_dict(), folder, points)
     held_out = score_cases(parts.test, recipe.rule, _pointer(recipe, model, folder), thresholds.propose, say, recipe.workers)
+    alike = partial(score_cases, parts.test[:MOST], rule, _pointer(recipe, model, folder), thresholds.propose, say, recipe.workers)
     figures = (
         *cascade_figures(held_out, fusion, thresholds),
-        *sequence_figures(parts.test, rule, _pointer(recipe, model, folder), fusion, thresholds, say, recipe.workers),
+        *sequence_figures(recipe.sequence_sets, alike, fusion, thresholds),
         *detection_figures(task, model, parts.test[: budget.screened], say),
     )
     return _finished(recipe, model, folder, figures, trained, start, lacking)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from cad.availability import channels_of
@@ -20,15 +22,23 @@ from cad.train.mining import MINING_THRESHOLD, lesion_at, whole_map
 MOST_MARKS = 40
 
 
-def watches(paths: Sequence[Path]) -> Mapping[str, Watch]:
-    """For propose: the mean sensitivity at 1/8 to 8 false positives a scan, over scans that nothing is trained on."""
-    return {"propose": lambda network: proposal_cpm(paths, network)} if paths else {}
+def watches(paths: Sequence[Path], sets: Sequence[tuple[str, ...]] = ()) -> Mapping[str, Watch]:
+    """For propose: the mean sensitivity at 1/8 to 8 false positives a scan, over scans that nothing is trained on.
+
+    `sets` of MR sequences: the average over the same scans shown with each, since pooled a few bad ones would decide it all.
+    """
+
+    def figure(network: torch.nn.Module) -> float:
+        return float(np.mean([proposal_cpm(paths, network, shown) for shown in sets or ((),)]))
+
+    return {"propose": figure} if paths else {}
 
 
-def proposal_cpm(paths: Sequence[Path], network: torch.nn.Module) -> float:
-    """The CPM of the proposals alone; 0 where no scan holds a lesion."""
+def proposal_cpm(paths: Sequence[Path], network: torch.nn.Module, sequences: tuple[str, ...] = ()) -> float:
+    """The CPM of the proposals alone; 0 where no scan holds a lesion. `sequences`: with these alone, in place of those drawn."""
     run = forward(network, channels_of(network), 3)
-    matches = [matched(case, run) for case in load_cases(paths)]
+    cases = load_cases(paths, whole=bool(sequences))
+    matches = [matched(replace(case, seen=case.seen.only(sequences)) if sequences else case, run) for case in cases]
     return curve_of(matches).cpm if any(match.lesions for match in matches) else 0.0
 
 

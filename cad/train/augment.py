@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,33 @@ from scipy.ndimage import gaussian_filter
 
 Float32Array = NDArray[np.float32]
 BLURRED = 0.2
-ALL, ALONE = 0.3, 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """With which of its MR sequences a study is shown: all of them `whole` of the time, the n-th alone `alone[n]`, else some in between.
+
+    A study always has one of those that may come alone. () is a study of one picture.
+    """
+
+    whole: float = 1.0
+    alone: tuple[float, ...] = ()
+
+    def __call__(self, there: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Which of the sequences that are there are kept; all of them where none of them may come alone."""
+        shares, chance = np.where(there, self.alone, 0.0), rng.random()
+        known = int(there.sum())
+        if chance < self.whole or known < 2 or not shares.any():
+            return there
+        kept = np.zeros_like(there)
+        kept[rng.choice(len(there), p=shares / shares.sum())] = True
+        if known > 2 and chance >= self.whole + sum(self.alone):
+            further = rng.integers(1, known - 1)
+            kept[rng.choice(np.flatnonzero(there & ~kept), size=further, replace=False)] = True
+        return kept
+
+
+ONE_PICTURE = Draw()
 
 
 def cut(array: NDArray[np.generic], start: Sequence[int] | NDArray[np.int_], shape: Sequence[int]) -> Float32Array:
@@ -38,26 +65,15 @@ def anywhere(region: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     return np.asarray(region.shape) // 2
 
 
-def some_of(there: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which of the sequences that are there are kept: all of them ALL of the time, one alone ALONE of it, else some in between."""
-    known, chance = np.flatnonzero(there), rng.random()
-    if chance < ALL or len(known) < 2:
-        return there
-    fewest = 1 if chance < ALL + ALONE else min(2, len(known) - 1)
-    kept = np.zeros_like(there)
-    kept[rng.choice(known, size=1 if fewest == 1 else rng.integers(fewest, len(known)), replace=False)] = True
-    return kept
-
-
-def as_scanned(image: Float32Array, sequences: int, rng: np.random.Generator) -> Float32Array:
-    """What another scanner, and another hospital's choice of sequences, would have made of (channels, ...); see `intensity`, `some_of`.
+def as_scanned(image: Float32Array, draw: Draw, rng: np.random.Generator) -> Float32Array:
+    """What another scanner, and another hospital's choice of sequences, would have made of (channels, ...); see `intensity`, `Draw`.
 
     A sequence that is left out is zero in all its channels.
     """
-    if sequences == 1:
+    if not draw.alone:
         return intensity(image, rng)
-    parts = image.reshape(sequences, -1, *image.shape[1:])
-    kept = some_of(np.asarray(parts.any(axis=tuple(range(1, parts.ndim)))), rng)
+    parts = image.reshape(len(draw.alone), -1, *image.shape[1:])
+    kept = draw(np.asarray(parts.any(axis=tuple(range(1, parts.ndim)))), rng)
     changed = [intensity(part, rng) if keep else np.zeros_like(part) for part, keep in zip(parts, kept, strict=True)]
     return np.concatenate(changed)
 

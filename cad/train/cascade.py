@@ -88,7 +88,7 @@ class _Work:
     @cached_property
     def close_ups(self) -> Cubes:
         """What reduce and segment learn from."""
-        cubes = first_cubes(self.paths, self.places, self.recipe.rule)
+        cubes = first_cubes(self.paths, self.places, self.recipe.rule, self.recipe.draw)
         self.say(f"{int(cubes.positive.sum())} lesion close-ups and {int((~cubes.positive).sum())} look-alikes")
         return cubes
 
@@ -98,13 +98,13 @@ class _Work:
         def mine(network: torch.nn.Module) -> None:
             mine_planes(self.scenes, self.paths, network, channels, self.say)
 
-        return self._rounds("triage", Tiles(self.scenes, channels), self._centre_loss(), mine)
+        return self._rounds("triage", Tiles(self.scenes, channels, draw=self.recipe.draw), self._centre_loss(), mine)
 
     def _propose(self) -> Fitted:
         learning, channels = self.recipe.learning, self.recipe.networks["triage"].channels_in
         if learning.rounds > 1:
             mine_planes(self.scenes, self.paths, self.fitted("triage").network, channels, self.say)
-        blocks = Blocks(self.scenes, pasted=learning.pasted, distance=learning.distance)
+        blocks = Blocks(self.scenes, pasted=learning.pasted, distance=learning.distance, draw=self.recipe.draw)
         loss = WithDistance(self._centre_loss()) if learning.distance else self._centre_loss()
         return self._rounds("propose", blocks, loss, lambda network: mine_blocks(self.scenes, self.paths, network, self.say))
 
@@ -113,7 +113,7 @@ class _Work:
 
     def _second(self) -> Fitted:
         chosen = hardest(self.places, _scores(self.close_ups, self.fitted("reduce").network))
-        return self._classes("second", second_cubes(self.paths, chosen, self.recipe.rule, self.recipe.seed))
+        return self._classes("second", second_cubes(self.paths, chosen, self.recipe.rule, self.recipe.seed, self.recipe.draw))
 
     def _segment(self) -> Fitted:
         return self._fit("segment", self._new("segment"), self.close_ups.masks, rare_voxels(), 0)

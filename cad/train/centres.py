@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from cad.centre_net import CELL
 from cad.detect.triage import context_offsets
-from cad.train.augment import Float32Array, anywhere, as_scanned, cut, cut_all
+from cad.train.augment import ONE_PICTURE, Draw, Float32Array, anywhere, as_scanned, cut, cut_all
 from cad.train.loop import Batch
 
 LEAST_SIGMA_CELLS = 0.7
@@ -60,6 +60,7 @@ class Blocks:
     batch: int = 6
     pasted: float = 0.0
     distance: bool = False
+    draw: Draw = ONE_PICTURE
 
     def __call__(self, rng: np.random.Generator) -> Batch:
         """(batch, sequences, d, h, w) in [0, 1] and (batch, 1 or 2, d/2, h/2, w/2)."""
@@ -77,7 +78,7 @@ class Blocks:
         target = _heat(spots, shape)
         depth = _depth(labels) if self.distance else np.zeros((0, *target.shape), dtype=np.float32)
         image, target = _turned(rng, image, np.concatenate([target[None], depth]))
-        return as_scanned(image, len(image), rng), target
+        return as_scanned(image, self.draw, rng), target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +89,7 @@ class Tiles:
     channels: int
     pixels: int = 64
     batch: int = 32
+    draw: Draw = ONE_PICTURE
 
     def __call__(self, rng: np.random.Generator) -> Batch:
         """(batch, channels, h, w) in [0, 1] and (batch, 1, h/2, w/2)."""
@@ -105,7 +107,7 @@ class Tiles:
         image = slabs[:, [offset - offsets[0] for offset in offsets]].reshape(-1, self.pixels, self.pixels)
         target = _plane_heat([_moved(spot, start) for spot in self.scenes.spots[case]], self.pixels)
         image, target = _turned(rng, image[None], target[None])
-        return as_scanned(image[0], len(pictures), rng), target[0]
+        return as_scanned(image[0], self.draw, rng), target[0]
 
 
 def focus(scenes: Scenes, case: int, rng: np.random.Generator, positive: bool, jitter: int, central: bool = False) -> NDArray[np.int_]:

@@ -123,7 +123,7 @@ def _file(folder: Path, recipe: Recipe, seed: int) -> Path:
 
 def _make(seed: int, recipe: Recipe, folder: Path) -> int:
     phantom = recipe.phantom(seed)
-    study = study_of(phantom.volume, recipe.rule, seed, trained_on=seed < CALIBRATION_SEEDS)
+    study = study_of(phantom.volume, recipe.rule, recipe.draw, seed, trained_on=seed < CALIBRATION_SEEDS)
     seen = _prepared(study.source, recipe.rule, seed)
     target = _file(folder, recipe, seed)
     partial_file = target.with_suffix(".part")

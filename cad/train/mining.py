@@ -18,6 +18,7 @@ from cad.detect.triage import plane_maps
 from cad.finding import Candidate
 from cad.prepare.inputs import InputRule, label_patch
 from cad.space import Point
+from cad.train.augment import ONE_PICTURE, Draw
 from cad.train.centres import Scenes, Spot
 from cad.train.dataset import TrainingCase, load_cases
 from cad.train.sampling import Cubes, Index
@@ -108,7 +109,7 @@ def marked_places(paths: Sequence[Path], network: torch.nn.Module) -> tuple[Plac
     return tuple(found)
 
 
-def first_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule) -> Cubes:
+def first_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule, draw: Draw = ONE_PICTURE) -> Cubes:
     """Close-ups of all places, in their order, with lesion masks."""
     images: list[NDArray[np.float16]] = []
     targets: list[NDArray[np.uint8]] = []
@@ -118,7 +119,7 @@ def first_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule)
             images.append(case.seen.closely(case.source, place.centre_mm, edge, rule)[1].astype(np.float16))
             targets.append(_mask(case, place, edge, rule))
     positive = np.array([place.hit > 0 for place in places])
-    return Cubes(images, targets, positive, np.ones(len(images)), rule.patch_voxels, sequences=max(1, len(rule.sequences)))
+    return Cubes(images, targets, positive, np.ones(len(images)), rule.patch_voxels, draw=draw)
 
 
 def hardest(places: Sequence[Place], scores: NDArray[np.float32]) -> tuple[Place, ...]:
@@ -131,7 +132,7 @@ def hardest(places: Sequence[Place], scores: NDArray[np.float32]) -> tuple[Place
     return tuple(place for n, place in enumerate(places) if n in kept)
 
 
-def second_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule, seed: int) -> Cubes:
+def second_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule, seed: int, draw: Draw = ONE_PICTURE) -> Cubes:
     """Both scales around all places, each a little off its centre."""
     images: list[NDArray[np.float16]] = []
     rng = np.random.default_rng(seed)
@@ -142,7 +143,7 @@ def second_cubes(paths: Sequence[Path], places: Sequence[Place], rule: InputRule
     blank = np.zeros((images[0].shape[1],) * 3, dtype=np.uint8)
     positive = np.array([place.hit > 0 for place in places])
     weights = np.ones(len(images))
-    return Cubes(images, [blank] * len(images), positive, weights, blank.shape[0], sequences=max(1, len(rule.sequences)))
+    return Cubes(images, [blank] * len(images), positive, weights, blank.shape[0], draw=draw)
 
 
 def _mask(case: TrainingCase, place: Place, edge: int, rule: InputRule) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from cad.errors import ShokenError
 from cad.networks import NetworkSpec
 from cad.prepare.inputs import InputRule
 from cad.simulate.phantom import Phantom
+from cad.train.augment import ONE_PICTURE, Draw
 from cad.volume import Volume
 
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
@@ -84,7 +85,8 @@ class Recipe:
     Train, calibration and test phantoms come from disjoint ranges of seeds, so no patient is on both sides. `source` says
     for the model card what the scans are; a phantom may be an imported scan (see cad.tasks.imported). `workers` processes make
     and score scans; they change nothing but the time. `aligned` keeps landmarks of what was learned from in the model, to which scans
-    of other scanners are brought (see cad.prepare.landmarks); the networks learn the same with and without.
+    of other scanners are brought (see cad.prepare.landmarks); the networks learn the same with and without. `draw` says with which of
+    their sequences studies are shown, in training and where thresholds are chosen, certified and measured.
     """
 
     task: str
@@ -99,6 +101,7 @@ class Recipe:
     source: str = "simulated scans"
     workers: int = 2
     aligned: bool = False
+    draw: Draw = ONE_PICTURE
 
     def identity(self) -> str:
         """Everything but the data that decides the trained weights, as text."""
@@ -114,12 +117,19 @@ class Recipe:
                 self.learning,
                 self.seed,
                 *self.rule.sequences,
+                *((self.draw,) if self.rule.sequences else ()),
             )
         )
 
     def at_most(self, count: int, part: str) -> Recipe:
         """The same with no more than `count` phantoms of "train", "calibration" or "test"."""
         return replace(self, budget=replace(self.budget, **{part: min(count, getattr(self.budget, part))}))
+
+    @property
+    def sequence_sets(self) -> tuple[tuple[str, ...], ...]:
+        """All MR sequences, and each that a study may come with alone: what is watched and measured side by side; () for one picture."""
+        alone = zip(self.rule.sequences, self.draw.alone, strict=False)
+        return (self.rule.sequences, *((name,) for name, share in alone if share)) if self.rule.sequences else ()
 
     def seeds(self, part: str) -> tuple[int, ...]:
         """The phantom seeds of "train", "calibration" or "test"."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cad.train.augment import Float32Array, anywhere, as_scanned, cut, intensity
+from cad.train.augment import ONE_PICTURE, Draw, Float32Array, anywhere, as_scanned, cut, intensity
 from cad.train.loop import Batch
 
 Index = tuple[int, int, int]
@@ -68,7 +68,7 @@ class Cubes:
     """Close-ups (channels, d, h, w), cut larger than the network's input; random crops of them are the jitter.
 
     `targets[n]` is the lesion mask in the cube (all zero for a look-alike), `weights` how often each is drawn. The channels are those
-    of `sequences`, one after another.
+    of the sequences, one after another.
     """
 
     images: Sequence[NDArray[np.float16]]
@@ -77,7 +77,7 @@ class Cubes:
     weights: NDArray[np.float64]
     voxels: int
     batch: int = 16
-    sequences: int = 1
+    draw: Draw = ONE_PICTURE
 
     def classes(self, rng: np.random.Generator) -> Batch:
         """(batch, channels, d, h, w) and (batch, 1) targets, half of them lesions."""
@@ -101,4 +101,4 @@ class Cubes:
         flips = tuple(axis for axis in (1, 2, 3) if rng.random() < 0.5)
         image = np.flip(self.images[chosen][(slice(None), *window)].astype(np.float32), flips)
         mask = np.flip(self.targets[chosen][window][None] > 0, flips)
-        return as_scanned(image, self.sequences, rng), np.ascontiguousarray(mask, dtype=np.float32)
+        return as_scanned(image, self.draw, rng), np.ascontiguousarray(mask, dtype=np.float32)

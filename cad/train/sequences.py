@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cad.prepare.inputs import InputRule, NetworkInput, Picture, reference_name
 from cad.space import Grid
-from cad.train.augment import some_of
+from cad.train.augment import Draw
 from cad.volume import Volume
 
 _DRAWN = 0x5EC5
@@ -26,13 +26,13 @@ class Study:
     unseen: tuple[Volume, ...] = ()
 
 
-def study_of(volume: Volume, rule: InputRule, seed: int, trained_on: bool) -> Study:
+def study_of(volume: Volume, rule: InputRule, draw: Draw, seed: int, trained_on: bool) -> Study:
     """The study of a seed: what is trained on is prepared with all its sequences, anything else with those that were drawn."""
     if not rule.sequences:
         return Study(volume)
     named = replace(volume, sequence=reference_name(volume, rule))
     there = np.isin(rule.sequences, [part.sequence for part in (named, *named.beside)])
-    shown = some_of(there, np.random.default_rng((seed, _DRAWN)))
+    shown = draw(there, np.random.default_rng((seed, _DRAWN)))
     drawn = tuple(name for name, chosen in zip(rule.sequences, shown, strict=True) if chosen)
     source = named.only(rule.sequences if trained_on else drawn)
     prepared = {part.sequence for part in (source, *source.beside)}

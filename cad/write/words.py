@@ -353,6 +353,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "body_part_unknown": ("body part not certain", "部位を確認できない"),
     "body_part_contradicted": ("the header names another body part", "ヘッダーの部位と画像が不一致"),
     "body_part_unsure": ("only part of the organ in view", "臓器の一部のみ撮像"),
+    "leading_sequence_missing": ("lacks the MR sequences that can be screened", "解析可能な MR シーケンスなし"),
+    "sequences_missing": ("MR sequences missing", "MR シーケンスの不足"),
     "outside_training": ("not what the network was trained on", "学習データ外の撮像条件"),
     "gap_in_series": ("slices missing", "スライス欠落"),
     "thick_slices": ("thick slices", "厚いスライス"),
