@@ -32,7 +32,7 @@ class NetworkSpec:
     (one logit a class) or "monai" (see cad.monai_networks).
 
     `definition` is that of a "monai" network; the others are told by their numbers. `channels_in` come from `sequences` MR sequences,
-    any of which may be missing where there are several (see cad.availability).
+    any of which may be missing where there are several; `middle` is the grey that counts as zero then (see cad.availability).
     """
 
     kind: str
@@ -42,6 +42,7 @@ class NetworkSpec:
     widths: tuple[int, ...]
     definition: Mapping[str, Any] | None = field(default=None, repr=False)
     sequences: int = field(default=1, repr=False)
+    middle: float = field(default=0.0, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def build(spec: NetworkSpec) -> torch.nn.Module:
         return builders[spec.kind](spec)
     from cad.availability import marked
 
-    return marked(builders[spec.kind](replace(spec, channels_in=spec.channels_in + spec.sequences)), spec.sequences)
+    return marked(builders[spec.kind](replace(spec, channels_in=spec.channels_in + spec.sequences)), spec.sequences, spec.middle)
 
 
 def _unet(spec: NetworkSpec) -> torch.nn.Module:
@@ -162,9 +163,18 @@ def save(path: Path, header: ModelHeader, networks: Mapping[str, torch.nn.Module
     from safetensors.torch import save as to_bytes
 
     tensors = {f"{stage}.{key}": value.contiguous() for stage in sorted(networks) for key, value in networks[stage].state_dict().items()}
-    document = json.dumps(asdict(header), sort_keys=True)
+    document = json.dumps(_document(header), sort_keys=True)
     path.write_bytes(to_bytes(tensors, metadata={FORMAT: document}))  # one key: the order of several is left to chance
     return sha256_of(path)
+
+
+def _document(header: ModelHeader) -> dict[str, Any]:
+    """The header as it is written; a `middle` of 0 is not, so that a model without one has the bytes it had before there was any."""
+    document = asdict(header)
+    for spec in document["stages"].values():
+        if not spec["middle"]:
+            del spec["middle"]
+    return document
 
 
 def read_header(path: Path) -> ModelHeader:

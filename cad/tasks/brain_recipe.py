@@ -21,7 +21,8 @@ SPACING_SHARES = (0.08, 0.17, 0.35, 0.40)
 THICKER = 0.5  # so often a further sequence is taken in thicker slices than the finest one
 MOVED_MM = 0.4  # what registration leaves
 SEQUENCES: tuple[Sequence, ...] = ("T1c", "FLAIR", "T2", "T1")
-DRAW = Draw(whole=0.3, alone=(0.3, 0.15, 0.0, 0.0))  # T1c alone is learned slowly beside FLAIR; T2 or T1 alone is not screened
+DRAW = Draw(whole=0.3, alone=(0.35, 0.15, 0.0, 0.0))  # T1c alone is learned slowly beside FLAIR; T2 or T1 alone is not screened
+MIDDLE = 1 / 3  # where the window of an MR has the median of its tissue (cad.prepare.intensity.tissue_window)
 
 
 def head_phantom(seed: int) -> Phantom:
@@ -72,7 +73,7 @@ RECIPE = Recipe(
         patch_spacing_mm=1.0,
         sequences=SEQUENCES,
     ),
-    networks=cascade_networks(planes=3, sequences=len(SEQUENCES)),
+    networks=cascade_networks(planes=3, sequences=len(SEQUENCES), middle=MIDDLE),
     draw=DRAW,
     learning=Learning(pasted=0.0),  # a pasted lesion would bring neither its oedema nor the look of its own sequences' slices
     budget=Budget(
@@ -83,10 +84,10 @@ RECIPE = Recipe(
         tuning=40,
         screened=16,
         steps={
-            "triage": 500,
+            "triage": 600,
             "triage_hard": 200,
-            "propose": 900,
-            "propose_hard": 300,
+            "propose": 1500,
+            "propose_hard": 400,
             "reduce": 700,
             "reduce_hard": 250,
             "second": 350,

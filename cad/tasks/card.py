@@ -50,6 +50,7 @@ def model_card(
             f"- Steps: {', '.join(f'{stage} {steps}' for stage, steps in start.taken(recipe.budget.steps).items())}",
             *([f"- Stored in half precision, used in single: {', '.join(halved)}"] if halved else []),
             f"- Inputs: {rule}",
+            *_drawn(recipe),
             *_alignment(header),
             *(
                 [f"- Seen in LIDC-IDRI, but fewer than {LEAST} times in the training data: {'; '.join(lacking) or 'nothing'}"]
@@ -91,6 +92,17 @@ def _learning(header: ModelHeader, recipe: Recipe) -> str:
     """The choices that matter: losses, pasting and mining are those of a cascade."""
     chosen = asdict(recipe.learning)
     return ", ".join(f"{key} {value}" for key, value in chosen.items() if _detects(header) or key == "precision")
+
+
+def _drawn(recipe: Recipe) -> list[str]:
+    """With which sequences studies were shown, in training and in every figure that does not name its own."""
+    alone = [(name, share) for name, share in zip(recipe.rule.sequences, recipe.draw.alone, strict=False) if share]
+    if not alone:
+        return []
+    said = ", ".join(f"{name} alone {share:.0%}" for name, share in alone)
+    rest = 1 - recipe.draw.whole - sum(share for _, share in alone)
+    needed = " or ".join(name for name, _ in alone)
+    return [f"- Studies are shown with all sequences {recipe.draw.whole:.0%}, {said}, some between {rest:.0%}; never without {needed}"]
 
 
 def _certified(certificate: Certificate | None) -> list[str]:

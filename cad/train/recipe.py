@@ -15,15 +15,15 @@ from cad.volume import Volume
 TRAIN_SEEDS, CALIBRATION_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000, 3_000_000
 
 
-def cascade_networks(planes: int = 5, sequences: int = 1) -> dict[str, NetworkSpec]:
+def cascade_networks(planes: int = 5, sequences: int = 1, middle: float = 0.0) -> dict[str, NetworkSpec]:
     """Five networks in one file of at most 5 MB. Triage sees a plane and half of `planes` on either side, the second look two scales."""
     n = sequences
     return {
-        "triage": NetworkSpec("centre", 2, planes * n, 1, (16, 32, 48), sequences=n),
-        "propose": NetworkSpec("centre", 3, n, 1, (16, 32, 48), sequences=n),
-        "reduce": NetworkSpec("resnet", 3, n, 1, (12, 24, 36, 48), sequences=n),
-        "second": NetworkSpec("resnet", 3, 2 * n, 1, (12, 24, 36, 48), sequences=n),
-        "segment": NetworkSpec("unet", 3, n, 1, (12, 24, 32, 40), sequences=n),
+        "triage": NetworkSpec("centre", 2, planes * n, 1, (16, 32, 48), sequences=n, middle=middle),
+        "propose": NetworkSpec("centre", 3, n, 1, (16, 32, 48), sequences=n, middle=middle),
+        "reduce": NetworkSpec("resnet", 3, n, 1, (12, 24, 36, 48), sequences=n, middle=middle),
+        "second": NetworkSpec("resnet", 3, 2 * n, 1, (12, 24, 36, 48), sequences=n, middle=middle),
+        "segment": NetworkSpec("unet", 3, n, 1, (12, 24, 32, 40), sequences=n, middle=middle),
     }
 
 
@@ -117,7 +117,7 @@ class Recipe:
                 self.learning,
                 self.seed,
                 *self.rule.sequences,
-                *((self.draw,) if self.rule.sequences else ()),
+                *((self.draw, *(spec.middle for spec in self.networks.values())) if self.rule.sequences else ()),
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from cad.backends import forward
 from cad.explain.features import pooled_features
 from cad.explain.heatmap import hirescam_3d
 from cad.explain.stability import probe
-from cad.networks import NetworkSpec, build
+from cad.networks import ModelHeader, NetworkSpec, build, load, save
 
 SPEC = NetworkSpec("resnet", 3, 4, 1, (4, 4, 8, 8), sequences=2)
 
@@ -30,6 +31,26 @@ def test_marks_say_which_sequences_are_there() -> None:
     assert seen[1, 4:].flatten(1).unique(dim=1).tolist() == [[0.0], [1.0]]
 
 
+def test_middling_tissue_is_zero_where_it_was_measured_and_so_is_what_was_not() -> None:
+    image = torch.full((1, 4, 2, 2, 2), 0.25)
+    image[:, 2:] = 0
+    image[0, 0, 0, 0, 0] = 0.75
+    (seen,) = Availability(2, 0.25)(torch.nn.Identity(), (image,))
+    assert seen[0, 0, 0, 0, 0] == 0.5
+    assert not seen[0, 1:4].any()
+    assert torch.equal(seen[0, 4:, 0, 0, 0], torch.tensor([1.0, 0.0]))
+
+
+def test_a_model_file_says_what_counts_as_zero_only_where_it_is_not_black(tmp_path: Path) -> None:
+    """Models of one picture keep the bytes they had before there was such a number."""
+    for middle in (0.0, 0.25):
+        spec = NetworkSpec("centre", 3, 2, 1, (4, 6), sequences=2, middle=middle)
+        header = ModelHeader("a_task", "1", "", "", {"propose": spec}, {})
+        loaded = load(tmp_path / "one.safetensors", save(tmp_path / "one.safetensors", header, {"propose": build(spec)}))
+        assert loaded.header.stages["propose"].middle == middle
+        assert (b"middle" in (tmp_path / "one.safetensors").read_bytes()) == bool(middle)
+
+
 def test_a_network_of_one_sequence_is_as_it_was() -> None:
     plain = build(NetworkSpec("centre", 3, 1, 1, (4, 6)))
     assert channels_of(plain) == 1
@@ -42,7 +63,7 @@ def test_every_backend_marks_alike(kind: str, backend: str) -> None:
     if backend == "openvino":
         pytest.importorskip("openvino")
     torch.manual_seed(1)
-    network = build(NetworkSpec(kind, 3, 4, 1, (4, 4, 8, 8) if kind == "resnet" else (4, 6), sequences=2)).eval()
+    network = build(NetworkSpec(kind, 3, 4, 1, (4, 4, 8, 8) if kind == "resnet" else (4, 6), sequences=2, middle=0.3)).eval()
     assert channels_of(network) == 4
     run = forward(network, 4, 3, backend)
     image = np.random.default_rng(0).random((3, 4, 16, 32, 16), dtype=np.float32)

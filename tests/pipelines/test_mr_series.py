@@ -15,6 +15,7 @@ from cad.errors import Refusal
 from cad.model import ModelVersion
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import network_input
+from cad.prepare.resample import resample
 from cad.read.assemble import assemble
 from cad.read.headers import read_headers
 from cad.read.limits import Limits
@@ -201,6 +202,27 @@ def test_sequences_of_one_study_are_looked_at_together(tmp_path: Path) -> None:
     assert [entry.sequence for entry in techniques([done])] == ["T1c", "FLAIR", "T2"]
     unused, _ = fates({path: path.name for path in paths}, study.series, (), made, [done])
     assert {reason.detail for reason in unused.values()} == {spare.reason}
+
+
+def test_a_thick_series_that_may_lead_goes_before_a_thin_one_that_may_not(tmp_path: Path) -> None:
+    plan = HeadPlan(shape=(90, 96, 80), spacing_mm=(2, 2.5, 2.5), lesions=0)
+    scans = {name: scan.volume for name, scan in simulate_sequences(78, plan, ("FLAIR", "T2", "T1")).items()}
+    thick = scans["FLAIR"].grid.with_spacing((6.0, 2.5, 2.5))
+    scans["FLAIR"] = replace(resample(scans["FLAIR"], thick, fill=0.0), sequence="FLAIR")
+    paths = {
+        name: _series(scan, tmp_path / name, n + 2, {"sequence": name, "contrast": "", "description": name})
+        for n, (name, scan) in enumerate(scans.items())
+    }
+    (study,) = read_headers([path for files in paths.values() for path in files]).studies
+    (look,) = choose(study.series, {TASK.name: TASK}, assemble).looks
+    assert look.refusal is None
+    assert look.volume.sequence == "FLAIR"
+    assert [part.sequence for part in look.volume.beside] == ["T2", "T1"]
+    (study,) = read_headers([*paths["T2"], *paths["T1"]]).studies
+    made = choose(study.series, {TASK.name: TASK}, assemble)
+    assert {look.refusal.reason for look in made.looks if look.refusal} == {"leading_sequence_missing"}
+    assert len(made.looks) == 2
+    assert all("not screened: brain_lesion_mr needs T1c or FLAIR" in choice.reason for choice in made.choices)
 
 
 MODEL = ModelVersion("brain_lesion_mr", "0", "ab" * 32, "", "")

@@ -152,9 +152,20 @@ def test_a_brain_model_never_looks_at_a_knee_or_belly_called_head():
 
 def test_a_type_that_is_only_tolerated_is_looked_through_with_a_warning():
     """As T1 without stated contrast was by version 1."""
-    task = replace(BRAIN, needs=replace(BRAIN.needs, sequences=("T1c", "FLAIR"), tolerated=("T1",), says="it knows T1 with contrast"))
+    needs = replace(BRAIN.needs, sequences=("T1c", "FLAIR"), tolerated=("T1",), says="it knows T1 with contrast", leading=())
+    task = replace(BRAIN, needs=needs)
     (warning,) = task.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings
     assert warning.reason == "outside_training"
     assert "knows T1 with contrast" in warning.detail
-    assert BRAIN.fits(body_cases.head_mr(1), head(T1, body_part="HEAD")).warnings == ()
     assert BRAIN.fits(body_cases.head_mr(1), head(FLAIR, body_part="HEAD")).warnings == ()
+
+
+def test_a_head_in_a_type_that_shows_no_lesion_by_itself_is_refused():
+    for said, name in ((T1, "T1"), (T2, "T2")):
+        refusal = BRAIN.fits(body_cases.head_mr(1), head(said, body_part="HEAD")).refusal
+        assert refusal is not None
+        assert refusal.reason == "leading_sequence_missing"
+        assert f"needs T1c or FLAIR, and looks at MR type {name} only beside it" in refusal.detail
+    knee = BRAIN.fits(body_cases.knee_mr(), head(T1, body_part="HEAD")).refusal
+    assert knee is not None
+    assert knee.reason != "leading_sequence_missing"  # what it shows is the better reason

@@ -19,7 +19,7 @@ from cad.tasks.brain_lesion_mr import TASK
 from cad.tasks.brain_recipe import RECIPE, SEQUENCES, head_phantom
 from cad.tasks.task import TaskResult
 from cad.tasks.training import train_detection
-from cad.train.augment import as_scanned, some_of
+from cad.train.augment import Draw, as_scanned
 from cad.train.cascade import STAGES, train_cascade
 from cad.train.centres import Blocks, Tiles
 from cad.train.checkpoints import Checkpoints
@@ -102,14 +102,22 @@ def test_a_cache_of_one_picture_holds_nothing_new(cached: dict[str, tuple[Path, 
 
 def test_sequences_are_left_out_but_never_all() -> None:
     rng = np.random.default_rng(0)
-    there = np.array([True, False, True, True])
-    drawn = [some_of(there, rng) for _ in range(300)]
-    assert all(kept.any() and not kept[1] for kept in drawn)
+    there, draw = np.array([True, False, True, True]), Draw(0.3, (0.4, 0.1, 0.1, 0.0))
+    drawn = [draw(there, rng) for _ in range(2000)]
+    assert all((kept[0] or kept[2]) and not kept[1] for kept in drawn)
+    shares = [np.mean([kept.tolist() == wanted for kept in drawn]) for wanted in ([1, 0, 1, 1], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1])]
+    # the share of the second, which is not there, goes to the others that may come alone
+    np.testing.assert_allclose(shares, [0.3, 0.6 * 0.8, 0.6 * 0.2, 0.0], atol=0.04)
     assert {int(kept.sum()) for kept in drawn} == {1, 2, 3}
-    assert {int(np.flatnonzero(kept)[0]) for kept in drawn if kept.sum() == 1} == {0, 2, 3}
+    only_last = np.array([False, False, False, True])
+    assert (draw(only_last, rng) == only_last).all()
+
+
+def test_a_sequence_left_out_is_zero_in_all_its_channels() -> None:
+    rng, draw = np.random.default_rng(0), Draw(0.3, (0.4, 0.1, 0.0))
     image = np.full((6, 8, 8), 0.5, dtype=np.float32)
     for _ in range(20):
-        changed = as_scanned(image, 3, rng).reshape(3, 2, 8, 8)
+        changed = as_scanned(image, draw, rng).reshape(3, 2, 8, 8)
         assert set(changed.any(axis=(1, 2, 3))) <= {True, False}
         assert changed.any()
         assert not ((changed == 0).all(axis=(2, 3)) != (changed == 0).all(axis=(1, 2, 3))[:, None]).any()
@@ -118,10 +126,10 @@ def test_sequences_are_left_out_but_never_all() -> None:
 def test_samplers_give_what_the_networks_take(cached: dict[str, tuple[Path, ...]]) -> None:
     paths, rng = cached["train"][:2], np.random.default_rng(0)
     scenes, specs = scenes_of(paths), TINY.networks
-    tiles, _ = Tiles(scenes, specs["triage"].channels_in, pixels=32, batch=2)(rng)
-    blocks, _ = Blocks(scenes, voxels=16, batch=2)(rng)
+    tiles, _ = Tiles(scenes, specs["triage"].channels_in, pixels=32, batch=2, draw=TINY.draw)(rng)
+    blocks, _ = Blocks(scenes, voxels=16, batch=2, draw=TINY.draw)(rng)
     places = marked_places(paths, new_network(specs["propose"], 1).eval())
-    near, two = first_cubes(paths, places, TINY.rule), second_cubes(paths, places, TINY.rule, 1)
+    near, two = first_cubes(paths, places, TINY.rule, TINY.draw), second_cubes(paths, places, TINY.rule, 1, TINY.draw)
     made = {
         "triage": tiles,
         "propose": blocks,
@@ -160,7 +168,9 @@ def test_a_model_of_several_sequences_looks_at_any_of_them(cached: dict[str, tup
     card = trained.file.with_suffix(".card.md").read_text()
     assert "Grey values are brought to those of the training data" in card
     assert "all of T1c, FLAIR, T2, T1: lesions shown" in card
-    assert "T2 alone: false positives shown a scan" in card
+    assert "T1c alone: false positives shown a scan" in card
+    assert "T2 alone" not in card
+    assert "never without T1c or FLAIR" in card
 
 
 def test_the_recipe_draws_thick_and_thin_sequences_of_one_head() -> None:
