@@ -87,8 +87,10 @@ class _Work:
 
     @cached_property
     def close_ups(self) -> Cubes:
-        """What reduce and segment learn from."""
-        cubes = first_cubes(self.paths, self.places, self.recipe.rule, self.recipe.draw)
+        """What reduce and segment learn from; the crops are let go, which no later stage needs."""
+        places = self.places
+        self.__dict__.pop("scenes", None)
+        cubes = first_cubes(self.paths, places, self.recipe.rule, self.recipe.draw)
         self.say(f"{int(cubes.positive.sum())} lesion close-ups and {int((~cubes.positive).sum())} look-alikes")
         return cubes
 
