@@ -41,17 +41,19 @@ def measured(cases: int, findings: int) -> dict[str, list[float]]:
     from cad.write.aorta import diameter_curve
     from cad.write.case import write_case
     from cad.write.html import case_page
-    from cad.write.key_images import case_images
+    from cad.write.drawing import png
+    from cad.write.key_images import case_pictures
     from cad.write.pdf import pdf_bytes
 
     (shown, seen), curve = crowded(findings), diameter_curve(sections())
-    pictures = case_images(shown.findings, seen)
+    pictures = case_pictures(shown.findings, seen)
+    images = {name: png(picture) for name, picture in pictures.items()}
     with tempfile.TemporaryDirectory() as folder:
         parts: dict[str, Callable[[], object]] = {
             "whole case": lambda: write_case(shown, seen, Path(folder) / "case"),
-            "pictures": lambda: case_images(shown.findings, seen),
-            "html": lambda: case_page(shown, pictures, curve),
-            "pdf": lambda: pdf_bytes(case_page(shown, pictures, curve, paper=True), pictures),
+            "pictures": lambda: [png(picture) for picture in case_pictures(shown.findings, seen).values()],
+            "html": lambda: case_page(shown, images, curve),
+            "pdf": lambda: pdf_bytes(case_page(shown, images, curve, paper=True), pictures),
             "a million additions in Python": lambda: sum(number * number for number in range(1_000_000)),
         }
         return {name: _timed(part, cases) for name, part in parts.items()}

@@ -18,10 +18,12 @@ from cad.write.document import case_document
 from cad.write.features import features_file
 from cad.write.folder import write_folder
 from cad.write.html import case_page
-from cad.write.key_images import case_images, image_name
+from cad.write.key_images import case_pictures, image_name
 from cad.write.pdf import lacking, pdf_bytes
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from cad.write.dicom import DicomFiles
 
 IMAGES = "images"
@@ -34,7 +36,8 @@ def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, re
     Where this machine cannot print (see `cad.write.pdf.lacking`) there is no `report.pdf`. Raises ShokenError when the disk
     refuses, leaving nothing half-written.
     """
-    images = case_images(report.findings, exhibits) | _case_level(exhibits)
+    pictures = case_pictures(report.findings, exhibits) | _case_level(exhibits)
+    images = {name: drawing.png(picture) for name, picture in pictures.items()}
     curve = diameter_curve([section for exhibit in exhibits for section in exhibit.sections])
     named = replace(report, findings=tuple(_naming(finding, images) for finding in report.findings))
     objects = _dicom(named, exhibits, images, receiver)
@@ -44,7 +47,7 @@ def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, re
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
     files |= features_file(named.findings, exhibits, files["case.json"])
     if not lacking(report.lang):
-        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), images)
+        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), pictures)
     if objects:
         files |= objects.with_report(files["report.pdf"]) if "report.pdf" in files else objects.files
     write_folder(folder, files)
@@ -66,8 +69,8 @@ def _naming(finding: Finding, images: Mapping[str, bytes]) -> Finding:
     return replace(finding, evidence=replace(finding.evidence, images=names))
 
 
-def _case_level(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
+def _case_level(exhibits: Sequence[Exhibit]) -> dict[str, Image.Image]:
     shown = [exhibit for exhibit in exhibits if exhibit.rank == 0 and exhibit.mask is not None and exhibit.mask.voxels.any()]
-    images = {f"case-{exhibit.task}.png": drawing.png(aorta_picture(exhibit)) for exhibit in shown}
+    pictures = {f"case-{exhibit.task}.png": aorta_picture(exhibit) for exhibit in shown}
     followed = [exhibit for exhibit in shown if len(exhibit.sections) >= CUTS]
-    return images | {f"case-{exhibit.task}_course.png": drawing.png(course_picture(exhibit)) for exhibit in followed}
+    return pictures | {f"case-{exhibit.task}_course.png": course_picture(exhibit) for exhibit in followed}

@@ -27,18 +27,18 @@ def image_name(finding: Finding, view: str) -> str:
     return f"finding-{finding.rank:02d}-{view}.png"
 
 
-def case_images(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
-    """All pictures of a case's findings."""
+def case_pictures(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[str, Image.Image]:
+    """All pictures of a case's findings by file name."""
     ranks = paired(findings, exhibits)
-    images: dict[str, bytes] = {}
+    pictures: dict[str, Image.Image] = {}
     for finding in findings:
         if finding.rank in ranks:
-            images |= finding_images(finding, ranks[finding.rank])
-    return images
+            pictures |= finding_pictures(finding, ranks[finding.rank])
+    return pictures
 
 
-def finding_images(finding: Finding, exhibit: Exhibit) -> dict[str, bytes]:
-    """PNG bytes by file name; the exhibit's image is the whole source volume, so that the key slice shows its context."""
+def finding_pictures(finding: Finding, exhibit: Exhibit) -> dict[str, Image.Image]:
+    """Pictures by file name; the exhibit's image is the whole source volume, so that the key slice shows its context."""
     tiles = close_ups(finding, exhibit)
     pictures = {
         "key": key_slice(finding, exhibit),
@@ -47,7 +47,7 @@ def finding_images(finding: Finding, exhibit: Exhibit) -> dict[str, bytes]:
     }
     if exhibit.heatmap is not None:
         pictures["heat"] = heat_planes(finding, exhibit, tiles)
-    return {image_name(finding, view): drawing.png(picture) for view, picture in sorted(pictures.items())}
+    return {image_name(finding, view): picture for view, picture in sorted(pictures.items())}
 
 
 def paired(findings: Sequence[Finding], exhibits: Sequence[Exhibit]) -> dict[int, Exhibit]:
@@ -112,7 +112,8 @@ class Tile:
 
 def close_ups(finding: Finding, exhibit: Exhibit) -> tuple[Tile, ...]:
     """Axial, coronal and sagittal through the lesion, sampled once for every picture that shows them."""
-    shown = [planes.centred(name, _middle_mm(finding, exhibit), _field_mm(finding), ZOOM_PIXELS) for name in _THREE]
+    middle = _middle_mm(finding, exhibit)
+    shown = [planes.centred(name, middle, _field_mm(finding), ZOOM_PIXELS) for name in _THREE]
     return tuple(Tile(plane, _sampled(exhibit.image, plane), _lines(plane, finding, exhibit)) for plane in shown)
 
 

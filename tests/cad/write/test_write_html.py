@@ -18,9 +18,10 @@ from cad.explain.calibrators import METHODS
 from cad.explain.claim import SCAN_UNUSUAL, TAKES_AWAY
 from cad.finding import Claim, Measurement
 from cad.report import CaseReport
+from cad.write import drawing
 from cad.write.aorta import diameter_curve
 from cad.write.html import case_page, worklist_page
-from cad.write.key_images import case_images
+from cad.write.key_images import case_pictures
 from cad.write.words import LANGUAGES, words
 from cad.write.worklist import WorklistRow, row_of
 
@@ -80,7 +81,7 @@ def poisoned_report(status: str) -> CaseReport:
 
 @cache
 def images() -> dict[str, bytes]:
-    return case_images(report().findings, exhibits())
+    return {name: drawing.png(picture) for name, picture in case_pictures(report().findings, exhibits()).items()}
 
 
 def page(lang: str = "en") -> str:

@@ -97,11 +97,13 @@ def test_windows_fit_the_modality_and_the_task():
 def test_a_blank_volume_still_has_a_picture():
     flat = Volume(np.zeros((4, 16, 16), np.int16), Grid.axial((4, 16, 16), (2, 1, 1)), "1", "MR")
     shown = replace(finding(1, 0.5), candidate=replace(finding(1, 0.5).candidate, centre_mm=(8, 8, 4), box_mm=Box.cube((8, 8, 4), 4)))
-    assert len(key_images.finding_images(shown, Exhibit("lung_nodule_ct", 1, flat))) == 3
+    assert len(key_images.finding_pictures(shown, Exhibit("lung_nodule_ct", 1, flat))) == 3
 
 
 def test_pictures_are_png_of_equal_bytes_each_time_and_hold_no_text():
-    first, again = (key_images.finding_images(finding(1, 0.9), exhibits()[0]) for _ in range(2))
+    first, again = (
+        {name: drawing.png(picture) for name, picture in key_images.finding_pictures(finding(1, 0.9), exhibits()[0]).items()} for _ in range(2)
+    )
     assert first == again
     assert sorted(first) == [f"finding-01-{view}.png" for view in ("heat", "key", "planes", "thumbnail")]
     for data in first.values():

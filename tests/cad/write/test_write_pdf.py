@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from case_phantom import exhibits, report, sections
+from PIL import Image
 from pypdf import PdfReader
 
 from cad.errors import ShokenError
@@ -25,7 +26,7 @@ from cad.write import pdf
 from cad.write.aorta import diameter_curve
 from cad.write.case import write_case
 from cad.write.html import case_page
-from cad.write.key_images import case_images
+from cad.write.key_images import case_pictures
 from cad.write.pdf import lacking, pdf_bytes
 from cad.write.words import words
 
@@ -40,8 +41,8 @@ def _printer() -> None:
 
 
 @cache
-def pictures() -> dict[str, bytes]:
-    return case_images(report().findings, exhibits())
+def pictures() -> dict[str, Image.Image]:
+    return case_pictures(report().findings, exhibits())
 
 
 @cache
@@ -174,7 +175,7 @@ def hostile(tmp_path: Path, address: str) -> str:
 def test_a_page_full_of_pointers_brings_nothing_in(tmp_path, listener, monkeypatch):
     address, calls = listener
     monkeypatch.chdir(tmp_path)
-    data = pdf_bytes(f"<html><body>{hostile(tmp_path, address)}<img src='picture:key.png'></body></html>", {"key.png": PNG})
+    data = pdf_bytes(f"<html><body>{hostile(tmp_path, address)}<img src='picture:key.png'></body></html>", {"key.png": Image.new("RGB", (9, 9))})
     assert calls == []
     inside = everything(data)
     assert MARK.encode() not in inside
@@ -199,5 +200,5 @@ def test_hostile_text_in_a_study_is_printed_as_text(tmp_path, listener):
 
 
 def test_a_name_that_was_not_handed_over_stays_blank():
-    data = pdf_bytes('<img src="picture:other.png"><img src="picture:key.png">', {"key.png": PNG})
+    data = pdf_bytes('<img src="picture:other.png"><img src="picture:key.png">', {"key.png": Image.new("RGB", (9, 9))})
     assert data.count(b"/Subtype /Image") == 1
