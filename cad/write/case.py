@@ -17,7 +17,7 @@ from cad.write.dicom_receiver import USUAL, Receiver
 from cad.write.document import case_document
 from cad.write.features import features_file
 from cad.write.folder import write_folder
-from cad.write.html import case_page
+from cad.write.html import case_page, paper_style
 from cad.write.key_images import case_pictures, image_name
 from cad.write.pdf import lacking, pdf_bytes
 
@@ -47,7 +47,7 @@ def write_case(report: CaseReport, exhibits: Sequence[Exhibit], folder: Path, re
     files |= {"case.json": document_bytes(case_document(named)), "report.html": case_page(named, images, curve).encode()}
     files |= features_file(named.findings, exhibits, files["case.json"])
     if not lacking(report.lang):
-        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), pictures)
+        files["report.pdf"] = pdf_bytes(case_page(named, images, curve, paper=True), pictures, paper_style())
     if objects:
         files |= objects.with_report(files["report.pdf"]) if "report.pdf" in files else objects.files
     write_folder(folder, files)

@@ -6,7 +6,7 @@ import gc
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cad.errors import ShokenError
@@ -21,13 +21,13 @@ JPEG_QUALITY = 90
 INSTALL = "the system library Pango, and fonts for the report's language (Debian: libpango-1.0-0, libpangoft2-1.0-0, fonts-noto-cjk)"
 
 
-def pdf_bytes(page: str, pictures: Mapping[str, Image.Image]) -> bytes:
-    """An HTML page as PDF. `pictures` go by the name that the page gives after `picture:`.
+def pdf_bytes(page: str, pictures: Mapping[str, Image.Image], style: str = "") -> bytes:
+    """An HTML page as PDF. `pictures` go by the name that the page gives after `picture:`; `style` is a style sheet for it.
 
     Whatever else the page points at (files of this machine, the network, data of any kind, attachments) stays out. Raises
     ShokenError where this machine cannot print.
     """
-    printed, _ = _printed(page, pictures)
+    printed, _ = _printed(page, pictures, style)
     return printed
 
 
@@ -45,7 +45,7 @@ def lacking(lang: str) -> str:
     return f"no installed font shows {len(unknown)} of the {len(letters)} letters that its reports use" if unknown else ""
 
 
-def _printed(page: str, pictures: Mapping[str, Image.Image]) -> tuple[bytes, frozenset[int]]:
+def _printed(page: str, pictures: Mapping[str, Image.Image], style: str = "") -> tuple[bytes, frozenset[int]]:
     """The PDF, and the code points that no font of this machine shows."""
     try:
         from weasyprint import HTML
@@ -53,7 +53,8 @@ def _printed(page: str, pictures: Mapping[str, Image.Image]) -> tuple[bytes, fro
         problem = "a library that prints pages is not installed" + (f" ({error.name})" if isinstance(error, ImportError) else " (Pango)")
         raise ShokenError(problem, subject="report.pdf", accepted=INSTALL) from None
     with _uncollected():
-        document: Document = HTML(string=page, url_fetcher=_only(pictures), media_type="print").render(font_config=_fonts())
+        read = HTML(string=page, url_fetcher=_only(pictures), media_type="print")
+        document: Document = read.render(font_config=_fonts(), stylesheets=[_parsed(style)])
         data: bytes = document.write_pdf()
     return data, frozenset(letter for font in document.fonts.values() for letter in font.missing)
 
@@ -64,6 +65,14 @@ def _fonts() -> Any:
     from weasyprint.text.fonts import FontConfiguration
 
     return FontConfiguration()
+
+
+@lru_cache(maxsize=4)
+def _parsed(style: str) -> Any:
+    """A style sheet ready for use: all cases have the same."""
+    from weasyprint import CSS
+
+    return CSS(string=style, media_type="print", font_config=_fonts(), url_fetcher=_only({}))
 
 
 @contextmanager

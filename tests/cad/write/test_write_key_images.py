@@ -102,7 +102,7 @@ def test_a_blank_volume_still_has_a_picture():
 
 def test_pictures_are_png_of_equal_bytes_each_time_and_hold_no_text():
     first, again = (
-        {name: drawing.png(picture) for name, picture in key_images.finding_pictures(finding(1, 0.9), exhibits()[0]).items()} for _ in range(2)
+        {name: drawing.png(drawn) for name, drawn in key_images.finding_pictures(finding(1, 0.9), exhibits()[0]).items()} for _ in range(2)
     )
     assert first == again
     assert sorted(first) == [f"finding-01-{view}.png" for view in ("heat", "key", "planes", "thumbnail")]

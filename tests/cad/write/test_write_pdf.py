@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import http.server
 import io
 import os
@@ -25,7 +26,7 @@ from cad.report import SeriesChoice
 from cad.write import pdf
 from cad.write.aorta import diameter_curve
 from cad.write.case import write_case
-from cad.write.html import case_page
+from cad.write.html import case_page, paper_style
 from cad.write.key_images import case_pictures
 from cad.write.pdf import lacking, pdf_bytes
 from cad.write.words import words
@@ -48,7 +49,7 @@ def pictures() -> dict[str, Image.Image]:
 @cache
 def printed(lang: str = "en") -> bytes:
     page = case_page(report(lang), pictures(), diameter_curve(sections()), paper=True)
-    return pdf_bytes(page, pictures())
+    return pdf_bytes(page, pictures(), paper_style())
 
 
 def text(data: bytes) -> str:
@@ -175,7 +176,9 @@ def hostile(tmp_path: Path, address: str) -> str:
 def test_a_page_full_of_pointers_brings_nothing_in(tmp_path, listener, monkeypatch):
     address, calls = listener
     monkeypatch.chdir(tmp_path)
-    data = pdf_bytes(f"<html><body>{hostile(tmp_path, address)}<img src='picture:key.png'></body></html>", {"key.png": Image.new("RGB", (9, 9))})
+    data = pdf_bytes(
+        f"<html><body>{hostile(tmp_path, address)}<img src='picture:key.png'></body></html>", {"key.png": Image.new("RGB", (9, 9))}
+    )
     assert calls == []
     inside = everything(data)
     assert MARK.encode() not in inside
@@ -190,7 +193,7 @@ def test_hostile_text_in_a_study_is_printed_as_text(tmp_path, listener):
     local = '"><img src="file:///etc/passwd"><link rel="attachment" href="file:///etc/passwd">'
     bait = f'{local}<img src="{address}/x"><svg><image href="data:,x"/>'
     poisoned = replace(report(), choices=(SeriesChoice("lung_nodule_ct", bait, False, bait, bait),))
-    data = pdf_bytes(case_page(poisoned, {}, paper=True), {})
+    data = pdf_bytes(case_page(poisoned, {}, paper=True), {}, paper_style())
     assert calls == []
     assert "file:///etc/passwd" in text(data).replace(" ", "")
     inside = everything(data)
@@ -202,3 +205,24 @@ def test_hostile_text_in_a_study_is_printed_as_text(tmp_path, listener):
 def test_a_name_that_was_not_handed_over_stays_blank():
     data = pdf_bytes('<img src="picture:other.png"><img src="picture:key.png">', {"key.png": Image.new("RGB", (9, 9))})
     assert data.count(b"/Subtype /Image") == 1
+
+
+@pytest.mark.parametrize("searching", [True, False])
+def test_the_search_for_garbage_is_afterwards_as_it_was_before(searching, monkeypatch):
+    was = gc.isenabled()
+    seen = []
+    monkeypatch.setattr(pdf, "_jpeg", lambda _picture: seen.append(gc.isenabled()) or b"")
+    try:
+        (gc.enable if searching else gc.disable)()
+        pdf_bytes('<img src="picture:key.png">', {"key.png": Image.new("RGB", (9, 9))})
+        assert gc.isenabled() is searching
+        assert seen
+        assert not any(seen)
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
+def test_one_case_leaves_nothing_behind_in_the_next():
+    alone = pdf_bytes("<p>second", {}, "p { color: red }")
+    pdf_bytes("<p>first", {}, "p { font: bold 40px serif }")
+    assert pdf_bytes("<p>second", {}, "p { color: red }") == alone
