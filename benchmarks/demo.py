@@ -1,4 +1,4 @@
-"""Seconds and peak memory of `shoken demo`, by stage: `python benchmarks/demo.py`."""
+"""Seconds, processor seconds and peak memory of `shoken demo`, by stage: `python benchmarks/demo.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from common import SHOKEN, keep, run, table
-from screen import as_json, stages_of
+from screen import HEADER, as_json, read_timings, rows, stages_of
 
 
 def main() -> None:
@@ -17,11 +17,8 @@ def main() -> None:
         if cost.code not in (0, 1):
             raise SystemExit(f"shoken demo ended with {cost.code}")
         found = next(out.rglob("timings.json"), None)
-        stages = stages_of(found.parent) if found else {}
-    inside = sum(seconds for seconds, _ in stages.values())
-    rows: list[tuple[object, ...]] = [(name, seconds, peak) for name, (seconds, peak) in stages.items()]
-    rows += [("simulation, start-up, worklist", cost.wall_s - inside, ""), ("whole command", cost.wall_s, cost.peak_mib)]
-    table("shoken demo", ("stage", "seconds", "peak MiB"), rows)
+        stages = stages_of(read_timings(found.parent)) if found else {}
+    table("shoken demo", HEADER, rows(cost, stages, "simulation, start-up, worklist"))
     keep("demo", {"wall_s": round(cost.wall_s, 1), "peak_mib": round(cost.peak_mib, 1), "stages": as_json(stages)})
 
 

@@ -22,6 +22,8 @@ from cad.simulate.thorax import ThoraxPlan, simulate_thorax
 SEED, SLICES = 7, 300
 EVIDENCE = ("segment", "measure", "explain", "write")  # a stage that is called after one of these is part of the sum
 
+HEADER = ("stage", "seconds", "processor seconds", "peak MiB")
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -44,7 +46,7 @@ def main(export: Path | None, runs: int) -> None:
     walls, works = spread([cost.wall_s for cost in costs]), spread([cost.cpu_s for cost in costs])
     sums = [sum((stages[name] for name in stages if is_evidence(name)), Stage()) for _, stages in measured]
     cost, stages = min(measured, key=lambda pair: abs(pair[0].cpu_s - works["median"]))
-    table(f"shoken screen, {label}, {runs} run(s)", ("stage", "seconds", "processor seconds", "peak MiB"), rows(cost, stages))
+    table(f"shoken screen, {label}, {runs} run(s)", HEADER, rows(cost, stages, "start-up, walk, worklist"))
     keep(
         "screen",
         {
@@ -52,7 +54,7 @@ def main(export: Path | None, runs: int) -> None:
             "wall_s": walls,
             "cpu_s": works,
             "peak_mib": round(max(cost.peak_mib for cost in costs), 1),
-            "stages": [{"stage": name, **_rounded(stage)} for name, stage in stages.items()],
+            "stages": as_json(stages),
             "outline_to_written": {
                 "wall_s": spread([part.seconds for part in sums]),
                 "cpu_s": spread([part.cpu_seconds for part in sums]),
@@ -74,7 +76,13 @@ def one(export: Path, out: Path) -> tuple[Cost, dict[str, Stage]]:
     cost = run([SHOKEN, "screen", str(export), str(out)])
     if cost.code not in (0, 1):
         raise SystemExit(f"shoken screen ended with {cost.code}")
-    return cost, stages_of(json.loads((out / "timings.json").read_text(encoding="utf-8")))
+    return cost, stages_of(read_timings(out))
+
+
+def read_timings(out: Path) -> Mapping[str, Sequence[Mapping[str, float | str]]]:
+    """What an output folder says of its cases' stages."""
+    timings: Mapping[str, Sequence[Mapping[str, float | str]]] = json.loads((out / "timings.json").read_text(encoding="utf-8"))
+    return timings
 
 
 def stages_of(timings: Mapping[str, Sequence[Mapping[str, float | str]]]) -> dict[str, Stage]:
@@ -92,18 +100,19 @@ def is_evidence(stage: str) -> bool:
     return stage.rpartition(": ")[2].startswith(EVIDENCE)
 
 
-def rows(cost: Cost, stages: Mapping[str, Stage]) -> list[tuple[object, ...]]:
-    """The table's lines: each stage, what lies outside all of them, the part's sum, the whole."""
+def rows(cost: Cost, stages: Mapping[str, Stage], beside: str) -> list[tuple[object, ...]]:
+    """The table's lines under HEADER: each stage, what lies `beside` all of them, the whole, the part's sum."""
     inside = sum(stages.values(), Stage())
     part = sum((stage for name, stage in stages.items() if is_evidence(name)), Stage())
     lines = [(name, stage.seconds, stage.cpu_seconds, stage.peak_mib) for name, stage in stages.items()]
-    outside = ("start-up, walk, worklist", cost.wall_s - inside.seconds, cost.cpu_s - inside.cpu_seconds, "")
+    outside = (beside, cost.wall_s - inside.seconds, cost.cpu_s - inside.cpu_seconds, "")
     summed = ("of these, outline to written folder", part.seconds, part.cpu_seconds, part.peak_mib)
     return [*lines, outside, ("whole command", cost.wall_s, cost.cpu_s, cost.peak_mib), summed]
 
 
-def _rounded(stage: Stage) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in asdict(stage).items()}
+def as_json(stages: Mapping[str, Stage]) -> list[dict[str, object]]:
+    """Stages in the order they ran."""
+    return [{"stage": name, **{key: round(value, 3) for key, value in asdict(stage).items()}} for name, stage in stages.items()]
 
 
 if __name__ == "__main__":

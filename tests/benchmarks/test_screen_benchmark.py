@@ -21,7 +21,7 @@ def test_stages_of_two_cases_are_summed_and_the_part_is_told_apart():
     }
     stages = screen.stages_of(timings)
     assert stages["write"] == screen.Stage(10, 5, 50)
-    *_, outside, whole, part = screen.rows(Cost(0, 30, 12, 99), stages)
+    *_, outside, whole, part = screen.rows(Cost(0, 30, 12, 99), stages, "beside")
     assert outside[1:3] == (9, 1.5)
     assert whole[1:] == (30, 12, 99)
     assert part[1:] == (18, 9, 60)
