@@ -64,6 +64,10 @@ _JAPANESE: tuple[tuple[str, str], ...] = (
         r"spline centreline, orthogonal section, border of enhanced blood plus two walls of (\S+) mm \(assumed\), equal area",
         r"スプライン中心線、直交断面、造影血流の境界＋両側壁厚\1 mm（仮定）、等面積径",
     ),
+    (
+        r"spline centreline, orthogonal section, diameter of equal area read off it by a network",
+        "スプライン中心線、直交断面、ネットワークが断面から直接読んだ等面積径",
+    ),
     (r"no outline", "輪郭なし"),
     # why something was not looked at
     (r"usual step (\S+) mm, but (.+) along the normal: about (\d+) slices? missing", r"通常間隔\1 mmのところ{2}：約\3スライス欠落"),
