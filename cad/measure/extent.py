@@ -113,7 +113,7 @@ def _volume_measurements(mask: Volume, shape: Outline) -> tuple[Measurement, ...
             length,
             "mm",
             "sub-voxel surface",
-            (length - slack, length + slack),
+            (max(length - slack, 0.0), length + slack),
             position_mm=as_point((first + second) / 2),
         ),
     )

@@ -80,6 +80,14 @@ def test_one_voxel_and_one_slice_are_measured():
     assert 0 < found["long_axis"].value < 2
 
 
+def test_no_interval_of_a_length_reaches_below_zero():
+    away = np.linalg.norm(np.indices((41, 41, 41)) - 20.0, axis=0)
+    faint = np.clip(0.52 - 0.02 * away, 0, 1)  # a few voxels pass, and far around them many nearly do
+    found = by_name(measure_extent(Volume(faint.astype(np.float32), Grid.axial((41, 41, 41), (1, 1, 1)), "1")))
+    assert found["longest_diameter_3d"].interval[1] > 2 * found["longest_diameter_3d"].value
+    assert all(m.interval[0] >= 0 for m in found.values() if m.interval)
+
+
 def test_what_cannot_be_measured_is_coded():
     grid = Grid.axial((6, 8, 8), (1, 1, 1))
     empty = measure_extent(Volume(np.zeros(grid.shape, np.uint8), grid))

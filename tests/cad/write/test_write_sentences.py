@@ -55,6 +55,14 @@ def test_what_no_pattern_knows_stays() -> None:
     assert in_language("ja", "a reason of tomorrow, 3 mm") == "a reason of tomorrow, 3 mm"
 
 
+def test_sequences_looked_at_together_are_told_in_japanese() -> None:
+    beside = in_language("ja", "looked at as T2 beside the preferred series; it moved by up to 7 mm to lie on it")
+    assert beside == "優先シリーズに並べてT2として使用（最大7 mm移動して重ねた）"
+    kept = in_language("ja", "MR type T1c (GR, TE 2.9; the header keeps an emptied contrast agent)")
+    assert kept == "MR種別 T1c（GR, TE 2.9、ヘッダーに空の造影剤欄が残る）"
+    assert in_language("ja", "MR type T1 (GR, TE 2.9)") == "MR種別 T1（GR, TE 2.9）"
+
+
 def test_the_aortas_method_is_known() -> None:
     assert all(in_language("ja", method) != method for method in METHODS.values())
 
