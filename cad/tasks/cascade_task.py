@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +32,6 @@ from cad.networks import LoadedModel
 from cad.prepare.bodypart import body_part
 from cad.prepare.inputs import InputRule, NetworkInput, network_input
 from cad.prepare.resample import resample_labels
-from cad.prepare.scanners import TISSUES, Correction, Scanners
 from cad.report import Funnel, Novelty, PriorLesion, Reliability, reliability_of
 from cad.segment.components import hard, same
 from cad.segment.outline import outlined
@@ -43,6 +41,7 @@ from cad.tasks.certificate import Certificate
 from cad.tasks.choosing import Needs, judge
 from cad.tasks.comparing import Scan, compare_findings
 from cad.tasks.looks import fits, wrong_part
+from cad.tasks.made_ready import made_ready
 from cad.tasks.task import Fit, Prior, Progress, Suitability, TaskResult
 from cad.volume import Volume
 
@@ -212,7 +211,7 @@ class CascadeTask:
             exhibits=tuple(exhibit for _, exhibit in pairs),
             novelty=novelty,
             reliability=settings.reliability,
-            warnings=_gathered(volume, seen, settings.rule),
+            warnings=made_ready(volume, seen, settings.rule),
         )
 
     def compare(
@@ -321,46 +320,6 @@ class CascadeTask:
         density = measure_density(close_up, soft)
         general = (*measure_extent(soft), *density, *measure_shape(soft), measure_margin(close_up, soft))
         return (*general, *self.describe(close_up, soft, region, density))
-
-
-def _gathered(volume: Volume, seen: NetworkInput, rule: InputRule) -> tuple[Refusal, ...]:
-    """What a reader must know of how the study was made ready: sequences that lack or were not used, grey values that were moved."""
-    moved = _brought(seen, rule)
-    lacks = seen.lacks(rule)
-    if volume.beside and not rule.sequences:
-        return (*moved, Refusal("", "sequences_not_used", "this model looks at one series: those beside it were not looked at"))
-    if not lacks:
-        return moved
-    used = ", ".join(name for name in rule.sequences if name not in lacks)
-    said = f"looked through with {used}; {', '.join(lacks)} not there: the network learned to do without, and finds less (see its card)"
-    return (*moved, Refusal("", "sequences_missing", said))
-
-
-def _brought(seen: NetworkInput, rule: InputRule) -> tuple[Refusal, ...]:
-    """What was done to a scan of another scanner before the networks saw it."""
-    aligned, off, known = seen.aligned(rule), seen.correction, rule.scanners
-    said = [("intensity_aligned", _moved(aligned, rule))] if aligned else []
-    if off and known and off.rescaled:
-        said.append(("intensity_aligned", _rescaled(off, known)))
-    if off and known and off.blur_mm:
-        more = f"noise of {off.read.noise_hu:.0f} HU, {known.noise_hu:.0f} at most in training"
-        said.append(
-            ("noise_smoothed", f"{more}: the networks saw its slices smoothed by {off.blur_mm:.2f} mm; measured is the scan as it is")
-        )
-    return tuple(Refusal("", reason, detail) for reason, detail in said)
-
-
-def _rescaled(off: Correction, known: Scanners) -> str:
-    each = zip(TISSUES, off.read.hu, known.hu, strict=True)
-    read = ", ".join(f"{name} {hu:.0f} ({usual:.0f} in training)" for name, hu, usual in each if isfinite(hu))
-    line = f"gain {off.gain:.3f}, water at {off.offset_hu:+.0f} HU"
-    return f"its HU are off and the networks saw them corrected ({line}; {read}); measured HU are the scan's own"
-
-
-def _moved(aligned: Sequence[tuple[str, float]], rule: InputRule) -> str:
-    known = {one.sequence: one.tolerance for one in rule.landmarks}
-    each = ", ".join(f"{name or 'the scan'} by {moved:.2f} of its window ({known[name]:.2f} in training)" for name, moved in aligned)
-    return f"its grey values lie outside what the network learned from and were brought to them: {each}"
 
 
 def _others(finding: Finding, findings: Sequence[Finding]) -> int:

@@ -21,9 +21,10 @@ from cad.report import CaseReport
 from cad.space import Point
 from cad.write.charts import curve_figure, funnel_figure
 from cad.write.growth_chart import growth_figure
+from cad.write.numbers import millimetres, number, span
 from cad.write.pdf import PICTURE
 from cad.write.sentences import in_language
-from cad.write.words import millimetres, number, span, unit, word, words
+from cad.write.words import unit, word, words
 from cad.write.worklist import SCREENED, WorklistRow, in_order, worklist_document
 
 FAMILIAR = "familiar"

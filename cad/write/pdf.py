@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 from collections.abc import Iterator, Mapping
@@ -64,7 +65,14 @@ def _fonts() -> Any:
     """This machine's fonts, found once a process: what was learned of them in one case serves the next."""
     from weasyprint.text.fonts import FontConfiguration
 
+    atexit.register(_let_go)
     return FontConfiguration()
+
+
+def _let_go() -> None:
+    """Fonts go while what frees them is still there: at the interpreter's end it would complain on the user's screen."""
+    _parsed.cache_clear()
+    _fonts.cache_clear()
 
 
 @lru_cache(maxsize=4)
