@@ -97,11 +97,10 @@ class SimilarIndex:
         """
         distances = np.linalg.norm(self._points - self._standardised(np.array([[features.get(n, np.nan) for n in self.names]])), axis=1)
         order = [int(n) for n in np.argsort(distances, kind="stable")]
-        answered = next((n for n in order if self.cases[n].outcome in BY_READERS and distances[n] <= self.reach), order[0])
-        shown = [*order[:SHOWN], *([answered] if answered not in order[:SHOWN] else [])]
+        answered = [n for n in order if self.cases[n].outcome in BY_READERS and distances[n] <= self.reach]
         found = tuple(
             SimilarCase(float(distances[n]), self.cases[n].outcome, self.cases[n].source, self.cases[n].diameter_mm, self.cases[n].texture)
-            for n in shown
+            for n in dict.fromkeys((*order[:SHOWN], *answered[:1]))
         )
         return Similar(found, len(self.cases), self.sha256, self.reach)
 
